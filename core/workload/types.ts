@@ -36,3 +36,82 @@ export interface CostEstimate {
   /** Unix ms of the window in which it last ran; 0 when never seen. */
   readonly lastSeenAt: number;
 }
+
+/** What a server's clock does: ticks of `tickMs`, windows of (about) `windowTicks` ticks. */
+export interface Clockwork {
+  readonly tickMs: number;
+  readonly windowTicks: number;
+  readonly defaultDelayTicks: number;
+}
+
+/** An execution that waits on the server: it arrived in `arrivedTick` and will run in `tick` unless moved. */
+export interface Waiting {
+  readonly id: string;
+  readonly queryId: string;
+  readonly arrivedTick: number;
+  readonly tick: number;
+}
+
+/** One tick as the server tells it, right after it ran. */
+export interface TickObservation {
+  readonly tick: number;
+  readonly executed: readonly { readonly id: string; readonly queryId: string; readonly arrivedTick: number }[];
+  readonly arrived: readonly Waiting[];
+  /** The window that this tick closed: ticks `firstTick..tick`. */
+  readonly window?: {
+    readonly firstTick: number;
+    readonly bounds: "exact" | "inferred";
+    readonly metrics: Readonly<Record<Resource, Band>>;
+  };
+}
+
+/** The scheduler's wish that an execution run in `tick`. */
+export interface Placement {
+  readonly id: string;
+  readonly tick: number;
+}
+
+/** What a user may turn. */
+export interface Knobs {
+  /** The 95th percentile of the delay that he is ready to pay, in seconds. */
+  readonly latencyP95Seconds: number;
+  /** Half width of the band around a window's average, relative: 0.1 is +-10%. */
+  readonly bandWidth: number;
+  /** The longest delay allowed to a query's executions, in seconds; 0: never delay this one. */
+  readonly deadlineSeconds: Readonly<Record<string, number>>;
+  /** How long planning one tick may take, in ms. */
+  readonly timeBudgetMs: number;
+}
+
+/** Whether the server takes placements, or only postponements (`POST /delay`), which cannot pull work forward. */
+export type SteeringApi = "place" | "delay";
+
+/**
+ * Steers one server: told what each tick did, it says where waiting executions shall run. Pure apart from its own
+ * state; the scheduler service and the bench run this very code.
+ */
+export interface Steering {
+  /** Starts, or starts again after a break: what waits on the server after `tick`. */
+  resume(tick: number, waiting: readonly Waiting[]): void;
+  /** One tick has run. Ticks come in order; a missing one calls for `resume`. */
+  observe(tick: TickObservation): void;
+  /**
+   * Where waiting executions shall run, from the next tick on: only what differs from where they are now. With api
+   * `delay` every placement is later than where the execution is now. `elapsedMs` tells the time used in this call.
+   */
+  plan(elapsedMs: () => number): readonly Placement[];
+  /** What the server made of placements: the tick it chose, or undefined when the execution was gone. */
+  settle(results: readonly { readonly id: string; readonly tick: number | undefined }[]): void;
+  setCosts(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void;
+  setKnobs(knobs: Knobs): void;
+  /** What a restarted scheduler needs beyond the server's queue; plain JSON of a few kB, opaque to others. */
+  save(): unknown;
+  status(): SteeringStatus;
+}
+
+export interface SteeringStatus {
+  readonly mode: "steering" | "learning" | "off";
+  readonly backlog: number;
+  /** One line for a person when something he wished is out of reach or costs are unknown; null otherwise. */
+  readonly advice: string | null;
+}

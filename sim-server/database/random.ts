@@ -1,6 +1,7 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { skipN } from "pure-rand/utils/skipN";
 
 /** Seeded draws: equal seeds give equal sequences. */
 export interface Random {
@@ -14,6 +15,8 @@ export interface Random {
 
 export function createRandom(seed: number): Random {
   const generator = xoroshiro128plus(seed);
+  // A small seed leaves most of the 128 bits of state at zero: the first draws are not yet random.
+  skipN(generator, 64);
   const uniform = () => uniformFloat64(generator);
   const hex = (digits: number) =>
     uniformInt(generator, 0, 16 ** digits - 1)
