@@ -109,7 +109,10 @@ export const delayRequest = z.strictObject({ id: identifier, delay: count });
 /** `POST /place`: the tick at which each execution shall run (never before its default delay). Idempotent; `fence` is the lease's token. */
 export const placeRequest = z.strictObject({
   fence: count,
-  placements: z.array(z.strictObject({ id: identifier, tick: count })).min(1).max(10_000),
+  placements: z
+    .array(z.strictObject({ id: identifier, tick: count }))
+    .min(1)
+    .max(10_000),
 });
 /** `placed`: will run in `tick` (the nearest possible one); `gone`: unknown or already executed. */
 export const placeResponse = z.object({

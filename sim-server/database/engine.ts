@@ -183,8 +183,10 @@ export class Engine {
   }
 
   #dueIn(tick: number): Set<Entry> {
-    let due = this.#byTick.get(tick);
-    if (!due) this.#byTick.set(tick, (due = new Set()));
+    const known = this.#byTick.get(tick);
+    if (known) return known;
+    const due = new Set<Entry>();
+    this.#byTick.set(tick, due);
     return due;
   }
 
@@ -239,7 +241,8 @@ export class Engine {
 
   #drawWindowEnd(): number {
     const { windowTicks, windowJitterTicks } = this.parameters;
-    const shift = windowJitterTicks === 0 ? 0 : Math.floor(this.#windowPhase + (this.#random.uniform() - 0.5) * windowJitterTicks);
+    const shift =
+      windowJitterTicks === 0 ? 0 : Math.floor(this.#windowPhase + (this.#random.uniform() - 0.5) * windowJitterTicks);
     return ++this.#windowNumber * windowTicks - 1 + shift;
   }
 

@@ -49,7 +49,12 @@ export const parameters = z
           .prefault({}),
         /** Arrivals come `factor` times as often for about `meanTicks`, after about `everyTicks` of quiet (both geometric). */
         bursts: z
-          .strictObject({ factor: z.number().positive(), meanTicks: ticks, everyTicks: ticks, quietFactor: z.number().min(0).default(1) })
+          .strictObject({
+            factor: z.number().positive(),
+            meanTicks: ticks,
+            everyTicks: ticks,
+            quietFactor: z.number().min(0).default(1),
+          })
           .optional(),
       })
       .prefault({}),
@@ -121,7 +126,9 @@ export function loadParameters(scenarioOrFile: string): Parameters {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ParametersError(`${scenarioOrFile}: not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new ParametersError(`${scenarioOrFile}: not JSON: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
   return parseParameters(value, scenarioOrFile);
 }

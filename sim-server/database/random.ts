@@ -27,6 +27,7 @@ export function createRandom(seed: number): Random {
     exponential: () => -Math.log(1 - uniform()),
     // Box and Muller, A Note on the Generation of Random Normal Deviates (1958).
     normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-    uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-${(uniformInt(generator, 8, 11)).toString(16)}${hex(3)}-${hex(6)}${hex(6)}`,
+    uuid: () =>
+      `${hex(8)}-${hex(4)}-4${hex(3)}-${(uniformInt(generator, 8, 11)).toString(16)}${hex(3)}-${hex(6)}${hex(6)}`,
   };
 }
