@@ -178,3 +178,4 @@ export const tickEvent = z.object({
 export const streamEvent = z.discriminatedUnion("type", [helloEvent, tickEvent]);
 export type HelloEvent = z.infer<typeof helloEvent>;
 export type TickEvent = z.infer<typeof tickEvent>;
+export type StreamEvent = z.infer<typeof streamEvent>;

@@ -1,0 +1,149 @@
+import type { Server } from "node:http";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
+import { HTTPException } from "hono/http-exception";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { z } from "zod";
+import { ConfigError } from "./config.ts";
+import type { Log } from "./log.ts";
+
+/** An app run by `listen`; called without a socket (in tests) the bindings are missing. */
+export type HttpEnvironment = { Bindings: Partial<HttpBindings> };
+export type HttpApp = Hono<HttpEnvironment>;
+
+const loopbackNames: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+
+/** A refusal that the client sees as `{error}`. */
+export function httpError(status: ContentfulStatusCode, message: string, cause?: unknown): HTTPException {
+  return new HTTPException(status, { message, cause });
+}
+
+function hostName(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
+}
+
+/**
+ * An app with what every route needs: only requests to a known Host (against DNS rebinding) and from no foreign Origin
+ * are let in, errors are JSON `{error}`, a wrong method is 405 with Allow.
+ * @param allowedHosts host names beyond loopback's, without port
+ */
+export function createApp(log: Log, allowedHosts: readonly string[] = []): HttpApp {
+  const app: HttpApp = new Hono();
+  const allowed = new Set([...loopbackNames, ...allowedHosts]);
+  const refuse = (context: Context, status: ContentfulStatusCode, message: string, headers?: Record<string, string>) =>
+    context.json({ error: message }, status, headers);
+
+  app.use(async (context, next) => {
+    const host = hostName(`http://${context.req.header("host") ?? ""}`);
+    if (host === undefined || !allowed.has(host)) return refuse(context, 403, "this host name is not served here");
+    const origin = context.req.header("origin");
+    if (origin !== undefined && !allowed.has(hostName(origin) ?? "")) return refuse(context, 403, "foreign origin");
+    return next();
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (context, methods) =>
+        refuse(context, 405, "method not allowed", { Allow: methods.join(", ") }),
+    }),
+  );
+  app.notFound((context) => refuse(context, 404, "no such address"));
+  app.onError((error, context) => {
+    if (error instanceof HTTPException) return refuse(context, error.status, error.message);
+    log.error("request failed", { method: context.req.method, path: context.req.path, error });
+    return refuse(context, 500, "internal error; the server's log says more");
+  });
+  return app;
+}
+
+/** Middleware: a body beyond `maxBytes` is refused with 413 before it is all read. */
+export function limitBody(maxBytes: number) {
+  return bodyLimit({
+    maxSize: maxBytes,
+    onError: () => {
+      throw httpError(413, `the body is larger than ${maxBytes} bytes`);
+    },
+  });
+}
+
+/** Middleware: refuses HEAD, which hono otherwise answers as GET. */
+export const refuseHead = createMiddleware(async (context, next) => {
+  if (context.req.method === "HEAD") return context.body(null, 405, { Allow: "GET" });
+  return next();
+});
+
+/**
+ * The request's JSON body, parsed by `schema`.
+ * @throws HTTPException 400 saying what is wrong
+ */
+export async function parseBody<Schema extends z.ZodType>(context: Context, schema: Schema): Promise<z.infer<Schema>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await context.req.text());
+  } catch (cause) {
+    throw httpError(400, "the body is not JSON", cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.slice(0, 5).map(({ path, message }) => `${path.join(".") || "body"}: ${message}`);
+  throw httpError(400, wrong.join("; ").slice(0, 1000), parsed.error);
+}
+
+export interface Listening {
+  readonly port: number;
+  readonly url: string;
+  /** Stops accepting, gives running requests `graceMs`, then cuts what is left. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Serves `app`; slow senders of headers or bodies are cut off.
+ * @throws ConfigError when the port is taken or the address cannot be bound
+ */
+export function listen(app: HttpApp, { host, port }: { host: string; port: number }): Promise<Listening> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      headersTimeout: 5_000,
+      requestTimeout: 15_000,
+      keepAliveTimeout: 30_000,
+      connectionsCheckingInterval: 1_000,
+    },
+  });
+  if (!isHttpServer(server)) throw new TypeError("an HTTP/1 server was expected");
+  server.maxConnections = 1_000;
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => {
+      const code = "code" in cause ? cause.code : undefined;
+      const why =
+        code === "EADDRINUSE"
+          ? "is taken by another process: stop it, or choose another PORT"
+          : `cannot be bound: ${cause.message}`;
+      reject(new ConfigError(`port ${port} on ${host} ${why}`, { cause }));
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      const bound = typeof address === "object" && address ? address.port : port;
+      const shown = host.includes(":") ? `[${host}]` : host;
+      resolve({ port: bound, url: `http://${shown}:${bound}`, close: (graceMs = 300) => close(server, graceMs) });
+    });
+  });
+}
+
+function isHttpServer(server: object): server is Server {
+  return "closeAllConnections" in server;
+}
+
+function close(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

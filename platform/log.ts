@@ -1,0 +1,32 @@
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes one JSON object a line: time, level, name, message, then the fields. */
+export interface Log {
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** An error as one line: its message and those of its causes. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const message = (error.message || error.name).replaceAll(/\s*\n\s*/g, " ");
+  return error.cause === undefined ? message : `${message} (${describeError(error.cause)})`;
+}
+
+/** @param write takes one line without its end; standard error by default */
+export function createLog(
+  name: string,
+  write: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+): Log {
+  const at = (level: string) => (message: string, fields?: LogFields) =>
+    write(
+      JSON.stringify({ time: new Date().toISOString(), level, name, message, ...fields }, (_, value: unknown) =>
+        value instanceof Error ? describeError(value) : value,
+      ),
+    );
+  return { info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** For tests and benches that print nothing. */
+export const silentLog: Log = createLog("silent", () => {});
