@@ -1,0 +1,46 @@
+/** Names of the environment variables that processes share, and of the stack outputs that fill them. Defined here only. */
+import { z } from "zod";
+
+/** CloudFormation output of the workload stack → environment variable. */
+export const stackOutputs = {
+  QueueUrl: "EVENKEEL_QUEUE_URL",
+  DlqUrl: "EVENKEEL_DLQ_URL",
+  ExecutionsTable: "EVENKEEL_EXECUTIONS_TABLE",
+  WindowsTable: "EVENKEEL_WINDOWS_TABLE",
+  CostsTable: "EVENKEEL_COSTS_TABLE",
+  SchedulerTable: "EVENKEEL_SCHEDULER_TABLE",
+  ServersTable: "EVENKEEL_SERVERS_TABLE",
+  StateBucket: "EVENKEEL_STATE_BUCKET",
+  BusName: "EVENKEEL_BUS_NAME",
+} as const;
+
+const name = z.string().min(1);
+
+/** What a process may need of the workload stack: `.pick` the variables that it uses and parse with `parseEnvironment`. */
+export const workloadEnvironment = z.object({
+  EVENKEEL_QUEUE_URL: z.url(),
+  EVENKEEL_DLQ_URL: z.url(),
+  EVENKEEL_EXECUTIONS_TABLE: name,
+  EVENKEEL_WINDOWS_TABLE: name,
+  EVENKEEL_COSTS_TABLE: name,
+  EVENKEEL_SCHEDULER_TABLE: name,
+  EVENKEEL_SERVERS_TABLE: name,
+  EVENKEEL_STATE_BUCKET: name,
+  EVENKEEL_BUS_NAME: name,
+});
+export type WorkloadEnvironment = z.infer<typeof workloadEnvironment>;
+
+/** Environment variables from a deployed stack's outputs. Throws an Error that names every missing output. */
+export function environmentOfOutputs(outputs: Readonly<Record<string, string | undefined>>): WorkloadEnvironment {
+  const missing = Object.keys(stackOutputs).filter((output) => !outputs[output]);
+  if (missing.length > 0) throw new Error(`the stack has no output ${missing.join(", ")}: deploy it again`);
+  return workloadEnvironment.parse(
+    Object.fromEntries(Object.entries(stackOutputs).map(([output, variable]) => [variable, outputs[output]])),
+  );
+}
+
+/** The event that asks for an estimate at once. */
+export const estimateRequested = {
+  source: "evenkeel",
+  detailType: "EstimateRequested",
+} as const;

@@ -1,0 +1,99 @@
+/** Table `query-costs`: what each query of a server is believed to cost, and one version item that says when costs changed. */
+import { type DynamoDBDocumentClient, GetCommand } from "@aws-sdk/lib-dynamodb";
+import { z } from "zod";
+import { parseItems, queryRange, type UnreadableItem } from "./query.ts";
+
+/** Key of the version item: not a query id, for those hold no `#`. */
+export const versionItemId = "#version";
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** One value per resource, in the order CPU, IO, memory, in percent of a tick. */
+export const costSchema = z.object({ mean: triple, sd: triple, seen: z.int().min(0), lastSeenAt: z.int().min(0) });
+export type StoredCost = z.infer<typeof costSchema>;
+
+export const costItemSchema = costSchema.extend({ serverId: z.string(), queryId: z.string(), format: z.literal(1) });
+export type CostItem = z.infer<typeof costItemSchema>;
+
+/**
+ * `version` numbers the estimator's states, `published` the last one whose costs are all in the table: readers go by
+ * `published`. `stateKey` and `previousStateKey` name objects of the state bucket.
+ */
+export const versionItemSchema = z.object({
+  serverId: z.string(),
+  queryId: z.literal(versionItemId),
+  format: z.literal(1),
+  version: z.int().min(1),
+  published: z.int().min(0),
+  estimatedAt: z.int().min(0),
+  stateKey: z.string(),
+  previousStateKey: z.string().optional(),
+  /** Windows that the state has taken in, and the end of the newest one (Unix ms). */
+  windows: z.int().min(0),
+  readThrough: z.int().min(0),
+  prior: costSchema,
+  quality: z.record(z.string(), z.number()),
+});
+export type VersionItem = z.infer<typeof versionItemSchema>;
+
+export interface Costs {
+  /** Grows whenever costs changed; 0 before the first estimate. */
+  readonly version: number;
+  readonly estimatedAt: number;
+  readonly windows: number;
+  readonly costs: Map<string, StoredCost>;
+  /** What a query without costs is believed to cost; undefined before the first estimate. */
+  readonly prior: StoredCost | undefined;
+  readonly quality: Readonly<Record<string, number>>;
+  /** Items of another version: their queries fall back to the prior. */
+  readonly unreadable: readonly UnreadableItem[];
+}
+
+export function costItem(serverId: string, queryId: string, cost: StoredCost): CostItem {
+  const { mean, sd, seen, lastSeenAt } = cost;
+  return { serverId, queryId, format: 1, mean, sd, seen, lastSeenAt };
+}
+
+/** All costs of a server. */
+export async function readCosts(document: DynamoDBDocumentClient, table: string, serverId: string): Promise<Costs> {
+  const items: Record<string, unknown>[] = [];
+  const partition = queryRange(document, { table, partition: ["serverId", serverId], consistent: true });
+  for await (const item of partition) items.push(item);
+  const isVersion = (item: Record<string, unknown>): boolean => item.queryId === versionItemId;
+  const keyOf = (item: Record<string, unknown>): string => `${item.serverId} ${item.queryId}`;
+  const versions = parseItems(versionItemSchema, items.filter(isVersion), table, keyOf);
+  const rest = parseItems(
+    costItemSchema,
+    items.filter((item) => !isVersion(item)),
+    table,
+    keyOf,
+  );
+  const version = versions.read[0];
+  return {
+    version: version?.published ?? 0,
+    estimatedAt: version?.estimatedAt ?? 0,
+    windows: version?.windows ?? 0,
+    costs: new Map(
+      rest.read.map(({ queryId, mean, sd, seen, lastSeenAt }) => [queryId, { mean, sd, seen, lastSeenAt }]),
+    ),
+    prior: version?.prior,
+    quality: version?.quality ?? {},
+    unreadable: [...versions.unreadable, ...rest.unreadable],
+  };
+}
+
+/** The version of the costs in the table: one small read, to see whether `readCosts` is worth it. 0 before the first estimate. */
+export async function readCostsVersion(
+  document: DynamoDBDocumentClient,
+  table: string,
+  serverId: string,
+): Promise<number> {
+  const { Item } = await document.send(
+    new GetCommand({
+      TableName: table,
+      Key: { serverId, queryId: versionItemId },
+      ProjectionExpression: "published",
+    }),
+  );
+  return z.object({ published: z.int() }).safeParse(Item).data?.published ?? 0;
+}
