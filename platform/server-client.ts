@@ -265,7 +265,8 @@ function createIdleTimer(controller: AbortController, firstMs: number) {
       if (newMs === ms) timer.refresh();
       else {
         clearTimeout(timer);
-        timer = setTimeout(expire, (ms = newMs));
+        ms = newMs;
+        timer = setTimeout(expire, ms);
       }
     },
     stop: () => clearTimeout(timer),

@@ -1,0 +1,75 @@
+/** The measures that bench, scheduler and console share: share of windows in band, and delays. */
+import { type Band, type Resource, resources } from "./types.ts";
+
+type Metrics = Readonly<Record<Resource, Band>>;
+
+/** Whether every tick of the window lies within `width` (relative) of the window's average, for all three resources. */
+export function isInBand(metrics: Metrics, width = 0.1): boolean {
+  return resources.every((resource) => {
+    const { average, min, max } = metrics[resource];
+    return min >= (1 - width) * average && max <= (1 + width) * average;
+  });
+}
+
+/** The largest distance of a tick from its window's average, relative, over the three resources; 1 when a tick ran though the average is 0. */
+export function deviation(metrics: Metrics): number {
+  return Math.max(
+    ...resources.map((resource) => {
+      const { average, min, max } = metrics[resource];
+      if (average === 0) return max > 0 ? 1 : 0;
+      return Math.max(average - min, max - average) / average;
+    }),
+  );
+}
+
+export interface WindowJudgement {
+  readonly inBand: boolean;
+  /** Nothing ran in the window though queries waited. */
+  readonly idle: boolean;
+  readonly deviation: number;
+}
+
+/**
+ * Judges a window as the requirements do.
+ * @param ran executions in the window
+ * @param waited whether an execution waited before any of its ticks
+ */
+export function judgeWindow(metrics: Metrics, ran: number, waited: boolean, width = 0.1): WindowJudgement {
+  if (ran === 0 && waited) return { inBand: false, idle: true, deviation: 1 };
+  return { inBand: isInBand(metrics, width), idle: false, deviation: deviation(metrics) };
+}
+
+/** Value at `share` (0 to 1) of ascending values, by the nearest-rank method; undefined when there are none. */
+export function percentile(ascending: readonly number[], share: number): number | undefined {
+  return ascending[Math.min(ascending.length - 1, Math.max(0, Math.ceil(share * ascending.length) - 1))];
+}
+
+/** Counts of whole numbers (delays in ticks), for percentiles without keeping each value. */
+export class Histogram {
+  readonly #counts: number[] = [];
+  #total = 0;
+
+  get total(): number {
+    return this.#total;
+  }
+
+  add(value: number): void {
+    this.#counts[value] = (this.#counts[value] ?? 0) + 1;
+    this.#total++;
+  }
+
+  merge(other: Histogram): void {
+    for (const value in other.#counts) this.#counts[value] = (this.#counts[value] ?? 0) + (other.#counts[value] ?? 0);
+    this.#total += other.#total;
+  }
+
+  /** By the nearest-rank method; undefined when empty. `share` 1 is the maximum. */
+  percentile(share: number): number | undefined {
+    let rank = Math.max(1, Math.ceil(share * this.#total));
+    for (const value in this.#counts) {
+      rank -= this.#counts[value] ?? 0;
+      if (rank <= 0) return Number(value);
+    }
+    return undefined;
+  }
+}
