@@ -1,6 +1,6 @@
 /** Deploys the workload stack to a cloud on this machine, with the very `cdk` that deploys it to AWS. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { environmentOfOutputs } from "../platform/environment.ts";
@@ -10,18 +10,14 @@ import { defaultDirectory, nodeBinary, root } from "./paths.ts";
 import { childEnvironment, type Environment, run } from "./process.ts";
 import { applyTimeToLive, describeStack, inputsTag, stackName } from "./stack.ts";
 
-const inputs = ["bin/app.ts", "cdk.json", "package-lock.json", "infra", "lambdas", "core", "platform"] as const;
+const inputs = ["bin/app.ts", "cdk.json", "package-lock.json", "{infra,lambdas,core,platform}/**/*"];
 
 /** A hash of everything that the stack is made of. */
 export function fingerprint(): string {
   const hash = createHash("sha256");
-  const files = inputs.flatMap((path) => {
-    const entries = /\.\w+$/.test(path) ? [] : readdirSync(join(root, path), { recursive: true, withFileTypes: true });
-    return entries.length === 0
-      ? [join(root, path)]
-      : entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name));
-  });
-  for (const file of files.filter(existsSync).sort()) {
+  const entries = globSync(inputs, { cwd: root, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files.sort()) {
     hash.update(file.slice(root.length)).update("\0").update(readFileSync(file)).update("\0");
   }
   return hash.digest("hex").slice(0, 32);
