@@ -6,7 +6,10 @@
 import { z } from "zod";
 
 const count = z.int().min(0);
-const milliseconds = z.int().min(0).max(8_640_000_000_000_000);
+/** Unix ms until the year 2286: table keys hold 13 digits. */
+const milliseconds = z.int().min(0).max(9_999_999_999_999);
+/** Counts what an outbox holds, from 1: table keys hold 12 digits. */
+const sequence = z.int().min(1).max(999_999_999_999);
 /** Ids are opaque text: UUIDs on the simulated server, fingerprints elsewhere. `#` separates the parts of table keys. */
 export const identifier = z
   .string()
@@ -22,7 +25,7 @@ export type Metrics = z.infer<typeof metrics>;
 // ---------------------------------------------------------------------------------------------------------------
 // Outbox rows and queue messages
 
-const row = { sequence: z.int().min(1), epoch: identifier };
+const row = { sequence, epoch: identifier };
 
 /** One query that ran. Times in Unix ms; `tick` counts from 0 within the epoch; `delayTicks` from arrival to execution. */
 export const executionRow = z.strictObject({
@@ -77,9 +80,9 @@ export const batchEnvelope = z.strictObject({
   format: z.literal(batchFormat),
   serverId: identifier,
   incarnation: identifier,
-  base: z.int().min(1),
-  first: z.int().min(1),
-  last: z.int().min(1),
+  base: sequence,
+  first: sequence,
+  last: sequence,
   rows: z.array(z.unknown()).min(1),
 });
 export type BatchEnvelope = z.infer<typeof batchEnvelope>;

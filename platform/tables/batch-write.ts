@@ -24,6 +24,8 @@ export interface BatchWriteOptions {
   readonly concurrency?: number;
   /** Attempts on what the store leaves unprocessed. */
   readonly attempts?: number;
+  /** Ends what is under way: the call then throws an AbortError. */
+  readonly signal?: AbortSignal;
 }
 
 /** The store keeps leaving items unprocessed: it is overloaded, try later. */
@@ -86,7 +88,9 @@ async function putAll(
     ]),
   );
   for (let attempt = 1; ; attempt += 1) {
-    const { UnprocessedItems } = await document.send(new BatchWriteCommand({ RequestItems: requests }));
+    const { UnprocessedItems } = await document.send(new BatchWriteCommand({ RequestItems: requests }), {
+      ...(options.signal ? { abortSignal: options.signal } : {}),
+    });
     const left = Object.values(UnprocessedItems ?? {}).reduce((sum, group) => sum + group.length, 0);
     if (left === 0) return;
     if (attempt === attempts) throw new StoreOverloadedError(`${left} of ${batch.length} items left unprocessed`);

@@ -1,0 +1,20 @@
+/** The CDK app. Context `stage` (`-c stage=test`) names one of several deployments in an account. */
+import { App, Tags, Validations } from "aws-cdk-lib";
+import { AwsSolutionsChecks } from "cdk-nag";
+import { z } from "zod";
+import { WorkloadStack } from "../infra/workload-stack.ts";
+
+const app = new App();
+const stage = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,20}$/, "stage: small letters, digits and '-', at most 21, beginning with a letter")
+  .optional()
+  .parse(app.node.tryGetContext("stage"));
+const account = process.env.CDK_DEFAULT_ACCOUNT;
+const region = process.env.CDK_DEFAULT_REGION;
+const stack = new WorkloadStack(app, `evenkeel-workload${stage ? `-${stage}` : ""}`, {
+  description: "Evenkeel: records every execution and learns what each query costs",
+  ...(account && region ? { env: { account, region } } : {}),
+});
+Tags.of(stack).add("system", "evenkeel");
+Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -1,0 +1,38 @@
+/** A function that runs every so often and on an event of our own bus, with an alarm on its errors. */
+import { Duration } from "aws-cdk-lib";
+import { Alarm, ComparisonOperator, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import { type EventBus, Rule, Schedule } from "aws-cdk-lib/aws-events";
+import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
+import type { Construct } from "constructs";
+import { ServiceFunction, type ServiceFunctionProps } from "./function.ts";
+
+export interface ScheduledFunctionProps extends ServiceFunctionProps {
+  readonly everyMinutes: number;
+  readonly bus: EventBus;
+  /** The event that runs it out of turn. */
+  readonly onEvent: { readonly source: string; readonly detailType: string };
+  readonly runbook: string;
+}
+
+export class ScheduledFunction extends ServiceFunction {
+  constructor(scope: Construct, id: string, props: ScheduledFunctionProps) {
+    super(scope, id, props);
+    // The next run makes up for one that failed, so an old event is worth nothing.
+    const target = new LambdaFunction(this.function, { retryAttempts: 1, maxEventAge: Duration.minutes(5) });
+    // A rule, not EventBridge Scheduler: LocalStack stores schedules but never fires them.
+    new Rule(this, "Schedule", { schedule: Schedule.rate(Duration.minutes(props.everyMinutes)), targets: [target] });
+    new Rule(this, "OnRequest", {
+      eventBus: props.bus,
+      eventPattern: { source: [props.onEvent.source], detailType: [props.onEvent.detailType] },
+      targets: [target],
+    });
+    new Alarm(this, "Errors", {
+      metric: this.function.metricErrors({ period: Duration.minutes(5) }),
+      threshold: 2,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      alarmDescription: `It failed more than twice in 5 minutes. See docs/runbook.md#${props.runbook}`,
+    });
+  }
+}

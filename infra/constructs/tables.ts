@@ -1,0 +1,16 @@
+/** A table as all of ours are: on demand, encrypted, restorable to any second of the last 35 days, kept when the stack goes. */
+import { RemovalPolicy } from "aws-cdk-lib";
+import { AttributeType, BillingMode, Table } from "aws-cdk-lib/aws-dynamodb";
+import type { Construct } from "constructs";
+
+/** `sortKey` and `partitionKey` are text attributes; items expire by `expiresAt` (epoch seconds) if they have it. */
+export function createTable(scope: Construct, id: string, partitionKey: string, sortKey: string): Table {
+  return new Table(scope, id, {
+    partitionKey: { name: partitionKey, type: AttributeType.STRING },
+    sortKey: { name: sortKey, type: AttributeType.STRING },
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    timeToLiveAttribute: "expiresAt",
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+}

@@ -1,0 +1,26 @@
+/** What the stack and the functions must agree on. */
+
+const daySeconds = 86_400;
+
+export const recordExecutions = {
+  /** FIFO mappings allow 10 at most. */
+  batchSize: 10,
+  timeoutSeconds: 10,
+  memoryMegabytes: 512,
+} as const;
+
+export const estimateCosts = {
+  timeoutSeconds: 60,
+  memoryMegabytes: 1_024,
+  /** EventBridge allows no shorter schedule. */
+  everyMinutes: 1,
+  /** First part of the keys of its states in the bucket. */
+  statePrefix: "estimator",
+} as const;
+
+/** How long items stay in their tables. Receipts and tombstones outlive the rows that they speak of. */
+export const timeToLiveSeconds = {
+  executions: 30 * daySeconds,
+  windows: 30 * daySeconds,
+  receipts: 60 * daySeconds,
+} as const;

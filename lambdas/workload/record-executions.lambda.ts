@@ -1,0 +1,3 @@
+import { createHandler } from "./record-executions/handler.ts";
+
+export const handler = createHandler(process.env);
