@@ -1,0 +1,3 @@
+import { createHandler } from "./estimate-costs/handler.ts";
+
+export const handler = createHandler(process.env);

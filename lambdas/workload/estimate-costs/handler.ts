@@ -1,0 +1,92 @@
+/** The function that learns what queries cost: every minute for all servers, and at once for one. See README.md. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Logger } from "@aws-lambda-powertools/logger";
+import { injectLambdaContext } from "@aws-lambda-powertools/logger/middleware";
+import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import middy from "@middy/core";
+import { z } from "zod";
+import { createEstimator, restoreEstimator } from "../../../core/workload/estimator/estimator.ts";
+import { type AwsEnvironment, createDocument, createEventBridge, createS3 } from "../../../platform/aws.ts";
+import { parseEnvironment } from "../../../platform/config.ts";
+import { estimateRequested, workloadEnvironment } from "../../../platform/environment.ts";
+import { listServers } from "../../../platform/tables/servers.ts";
+import { identifier } from "../../../platform/wire.ts";
+import { estimateServer } from "./estimate-server.ts";
+import { createStateStore } from "./state-store.ts";
+
+const settingsSchema = workloadEnvironment.pick({
+  EVENKEEL_WINDOWS_TABLE: true,
+  EVENKEEL_COSTS_TABLE: true,
+  EVENKEEL_SERVERS_TABLE: true,
+  EVENKEEL_STATE_BUCKET: true,
+  EVENKEEL_BUS_NAME: true,
+});
+
+const estimateEvent = z.discriminatedUnion("detail-type", [
+  z.object({ "detail-type": z.literal("Scheduled Event") }),
+  z.object({
+    "detail-type": z.literal(estimateRequested.detailType),
+    detail: z.strictObject({ serverId: identifier }),
+  }),
+]);
+
+/** Time kept back for writing results, before Lambda ends the function. */
+const writingMs = 20_000;
+
+/** @throws ConfigError that names every missing variable */
+export function createHandler(env: AwsEnvironment) {
+  const settings = parseEnvironment(settingsSchema, env);
+  const logger = new Logger({ serviceName: "estimate-costs" });
+  const document = createDocument(env);
+  const eventBridge = createEventBridge(env);
+  const services = {
+    document,
+    tables: { windows: settings.EVENKEEL_WINDOWS_TABLE, costs: settings.EVENKEEL_COSTS_TABLE },
+    states: createStateStore(createS3(env), settings.EVENKEEL_STATE_BUCKET),
+    createEstimator,
+    restoreEstimator,
+    now: Date.now,
+    sleep: (ms: number) => sleep(ms),
+    random: Math.random,
+    warn: (message: string, fields: Readonly<Record<string, unknown>>) => logger.warn(message, { ...fields }),
+  };
+  return middy<unknown, void>()
+    .use(injectLambdaContext(logger))
+    .handler(async (event, context) => {
+      const request = estimateEvent.parse(event);
+      switch (request["detail-type"]) {
+        case "Scheduled Event": {
+          const servers = await listServers(document, settings.EVENKEEL_SERVERS_TABLE);
+          const serverIds = servers.map(({ serverId }) => serverId);
+          await requestEstimates(eventBridge, settings.EVENKEEL_BUS_NAME, serverIds);
+          logger.info("estimates requested", { servers: serverIds.length });
+          return;
+        }
+        case estimateRequested.detailType: {
+          const { serverId } = request.detail;
+          const readingMs = Math.max(0, context.getRemainingTimeInMillis() - writingMs);
+          const result = await estimateServer(services, serverId, AbortSignal.timeout(readingMs));
+          logger.info("estimated", { serverId, ...result });
+          return;
+        }
+      }
+    });
+}
+
+/** One event per server, so that one server's trouble is not another's. */
+async function requestEstimates(client: EventBridgeClient, bus: string, serverIds: readonly string[]): Promise<void> {
+  const entries = serverIds.map((serverId) => ({
+    EventBusName: bus,
+    Source: estimateRequested.source,
+    DetailType: estimateRequested.detailType,
+    Detail: JSON.stringify({ serverId }),
+  }));
+  for (let start = 0; start < entries.length; start += 10) {
+    const { FailedEntryCount, Entries } = await client.send(
+      new PutEventsCommand({ Entries: entries.slice(start, start + 10) }),
+    );
+    if (!FailedEntryCount) continue;
+    const reason = Entries?.find(({ ErrorMessage }) => ErrorMessage)?.ErrorMessage ?? "no reason given";
+    throw new Error(`the bus refused ${FailedEntryCount} of ${entries.length} requests: ${reason}`);
+  }
+}
