@@ -1,0 +1,55 @@
+/** What a command talks to: what runs on this machine, or the deployment that environment variables name. */
+import { z } from "zod";
+import { LocalError } from "../local/errors.ts";
+import { isRunning } from "../local/process-identity.ts";
+import { readRun } from "../local/run-record.ts";
+import { type AwsEnvironment, createDocument } from "../platform/aws.ts";
+import { systemClock } from "../platform/clock.ts";
+import { parseEnvironment } from "../platform/config.ts";
+import { type WorkloadEnvironment, workloadEnvironment } from "../platform/environment.ts";
+import { createServerClient, type ServerClient } from "../platform/server-client.ts";
+
+export interface Connection {
+  readonly serverUrl: string;
+  readonly schedulerUrl: string | undefined;
+  readonly aws: AwsEnvironment;
+  readonly names: WorkloadEnvironment;
+}
+
+const remote = workloadEnvironment.extend({
+  EVENKEEL_SERVER_URL: z.url(),
+  EVENKEEL_SCHEDULER_URL: z.url().optional(),
+});
+
+/**
+ * @throws LocalError when nothing runs from `directory`
+ * @throws ConfigError when the environment names a deployment in part
+ */
+export function connect(directory: string): Connection {
+  if (process.env.EVENKEEL_EXECUTIONS_TABLE) {
+    const { EVENKEEL_SERVER_URL, EVENKEEL_SCHEDULER_URL, ...names } = parseEnvironment(remote, process.env);
+    return { serverUrl: EVENKEEL_SERVER_URL, schedulerUrl: EVENKEEL_SCHEDULER_URL, aws: process.env, names };
+  }
+  const run = readRun(directory);
+  if (!run || !isRunning(run.supervisor)) throw new LocalError("nothing runs here: start it with 'make local'");
+  const names = workloadEnvironment.safeParse(run.environment);
+  if (!names.success) throw new LocalError("it is still starting: try again in a few seconds");
+  return { serverUrl: run.serverUrl, schedulerUrl: run.schedulerUrl, aws: run.environment, names: names.data };
+}
+
+export function serverClient({ serverUrl }: Connection): ServerClient {
+  return createServerClient({ url: serverUrl, clock: systemClock, random: Math.random, requestTimeoutMs: 3_000 });
+}
+
+/** Runs `use` with a DynamoDB client that is closed afterwards. */
+export async function withDocument<T>(
+  { aws }: Connection,
+  use: (document: ReturnType<typeof createDocument>) => Promise<T>,
+): Promise<T> {
+  const document = createDocument(aws);
+  try {
+    return await use(document);
+  } finally {
+    document.destroy();
+  }
+}

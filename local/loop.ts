@@ -1,0 +1,114 @@
+/** The processes of the loop on this machine: simulated database, tap where asked for, scheduler. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import { LocalError } from "./errors.ts";
+import { defaultDirectory, nodeBinary, root } from "./paths.ts";
+import { childEnvironment, type Environment } from "./process.ts";
+
+export interface LoopOptions {
+  /** For data and logs. */
+  readonly directory: string;
+  /** A scenario's name, or a parameter file. */
+  readonly scenario: string;
+  readonly seed?: number | undefined;
+  /** Whether the database has only the three calls that every server has, with the tap before it. */
+  readonly plain: boolean;
+  readonly scheduler: boolean;
+  readonly serverPort: number;
+  readonly tapPort: number;
+  readonly schedulerPort: number;
+}
+
+/** How to start one process of the loop, and where it answers. */
+export interface ProcessPlan {
+  readonly name: "database" | "tap" | "scheduler";
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment: Environment;
+  readonly directory: string;
+  readonly log: string;
+  readonly url: string;
+  readonly ready: string;
+}
+
+/** The server's id: another scenario or seed is another database, whose costs must not be mixed with these. */
+export function serverIdOf({ scenario, seed, plain }: Pick<LoopOptions, "scenario" | "seed" | "plain">): string {
+  const name = basename(scenario, ".json").replaceAll(/[^\w.-]/g, "-");
+  const parts = ["local", ...(name === "default" ? [] : [name]), ...(seed === undefined ? [] : [`seed${seed}`])];
+  if (plain && name !== "plain") parts.push("plain");
+  return parts.join("-");
+}
+
+/** The address that has the extended API: the tap's where there is one. */
+export function serverUrlOf(options: LoopOptions): string {
+  return `http://127.0.0.1:${options.plain ? options.tapPort : options.serverPort}`;
+}
+
+/** The loop's processes in the order of their start; `deployment` holds the variables of cloud and stack. */
+export function planLoop(options: LoopOptions, deployment: Environment): ProcessPlan[] {
+  const serverId = serverIdOf(options);
+  const serverUrl = serverUrlOf(options);
+  const plan = (name: ProcessPlan["name"], main: string, port: number, path: string, variables: Environment) => ({
+    name,
+    command: nodeBinary,
+    args: ["--disable-warning=ExperimentalWarning", join(root, main)],
+    environment: childEnvironment({
+      ...deployment,
+      NODE_COMPILE_CACHE: join(defaultDirectory, "compile-cache"),
+      EVENKEEL_SERVER_ID: serverId,
+      HOST: "127.0.0.1",
+      ...variables,
+    }),
+    directory: options.directory,
+    log: join(options.directory, "logs", `${name}.log`),
+    url: `http://127.0.0.1:${port}`,
+    ready: `http://127.0.0.1:${port}${path}`,
+  });
+  const data = (kind: string) => ({ EVENKEEL_DATA_DIR: join(options.directory, "servers", serverId, kind) });
+  return [
+    plan("database", "sim-server/database/main.ts", options.serverPort, "/queued", {
+      PORT: String(options.serverPort),
+      EVENKEEL_SCENARIO: options.plain ? plainParameters(options) : scenarioPath(options.scenario),
+      ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
+      ...data("database"),
+    }),
+    ...(options.plain
+      ? [
+          plan("tap", "services/tap/main.ts", options.tapPort, "/server", {
+            PORT: String(options.tapPort),
+            EVENKEEL_SERVER_URL: `http://127.0.0.1:${options.serverPort}`,
+            ...data("tap"),
+          }),
+        ]
+      : []),
+    ...(options.scheduler
+      ? [
+          plan("scheduler", "services/scheduler/main.ts", options.schedulerPort, "/status", {
+            STATUS_PORT: String(options.schedulerPort),
+            EVENKEEL_SERVER_URL: serverUrl,
+            EVENKEEL_SLOT: "scheduler-1",
+          }),
+        ]
+      : []),
+  ];
+}
+
+/** The database runs in another directory: a parameter file's path must not depend on it. */
+function scenarioPath(scenario: string): string {
+  return /[/.]/.test(scenario) ? resolve(scenario) : scenario;
+}
+
+/** The scenario's parameters without the fields that plain servers lack, as a file. */
+function plainParameters({ scenario, directory }: LoopOptions): string {
+  if (scenario === "plain") return scenario;
+  const file = /[/.]/.test(scenario) ? scenario : join(root, "sim-server", "database", "scenarios", `${scenario}.json`);
+  try {
+    const parameters = z.looseObject({}).parse(JSON.parse(readFileSync(file, "utf8")));
+    const plain = join(directory, "plain.json");
+    writeFileSync(plain, JSON.stringify({ ...parameters, stamped: false, windowJitterTicks: 1 }));
+    return plain;
+  } catch (cause) {
+    throw new LocalError(`${scenario}: neither a scenario nor a readable parameter file`, { cause });
+  }
+}
