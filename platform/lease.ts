@@ -78,8 +78,8 @@ export interface LeaseOptions {
   /** A string never used before. */
   readonly nonce: () => string;
   readonly durationMs?: number;
-  /** Told why it waits: another holder's name, or that the table does not answer. */
-  readonly onWait?: (why: string) => void;
+  /** Told each new trouble once. */
+  readonly onTrouble?: (trouble: string) => void;
 }
 
 export interface Lease {
@@ -87,6 +87,8 @@ export interface Lease {
   readonly token: number;
   /** How long this process may still act, by the monotonic clock; 0 when it does not hold the lease. */
   remainingMs(): number;
+  /** Why it is not held or not renewed: another holder's name, or that the table does not answer; null when all is well. */
+  readonly trouble: string | null;
   /** Waits for the lease; true when it is held, false when `signal` aborted first. */
   acquire(signal: AbortSignal): Promise<boolean>;
   /** Renews until the lease is lost (resolves with why) or `signal` aborts (undefined). */
@@ -98,18 +100,24 @@ export interface Lease {
 const pollMs = 500;
 
 export function createLease(options: LeaseOptions): Lease {
-  const { store, slot, clock, nonce, durationMs = 4_000, onWait = () => {} } = options;
+  const { store, slot, clock, nonce, durationMs = 4_000, onTrouble = () => {} } = options;
   let token = 0;
   let renewal = "";
   let validUntil = Number.NEGATIVE_INFINITY;
   /** A process under our own name has taken over: taking it back at once would never end. */
   let displaced = false;
+  let trouble: string | null = null;
+  const setTrouble = (next: string) => {
+    if (next !== trouble) onTrouble(next);
+    trouble = next;
+  };
   const remainingMs = () => Math.max(0, validUntil - clock.monotonic());
 
   async function write(expected: string | undefined, nextToken: number, released = false): Promise<boolean> {
     const next: LeaseItem = { format: 1, slot, token: nextToken, renewal: nonce(), durationMs, released };
     const startedAt = clock.monotonic();
     if ((await store.swap(expected, next)) === "conflict") return false;
+    trouble = null;
     token = nextToken;
     renewal = next.renewal;
     validUntil = released ? Number.NEGATIVE_INFINITY : startedAt + durationMs;
@@ -128,7 +136,7 @@ export function createLease(options: LeaseOptions): Lease {
       seen.at = readAt;
     }
     if (readAt - seen.at >= item.durationMs) return await write(item.renewal, nextToken);
-    onWait(`${item.slot} holds the lease`);
+    setTrouble(`${item.slot} holds the lease`);
     return false;
   }
 
@@ -137,6 +145,9 @@ export function createLease(options: LeaseOptions): Lease {
       return token;
     },
     remainingMs,
+    get trouble() {
+      return trouble;
+    },
     async acquire(signal) {
       const seen = { renewal: "", at: 0 };
       while (!signal.aborted) {
@@ -146,7 +157,7 @@ export function createLease(options: LeaseOptions): Lease {
             return true;
           }
         } catch (error) {
-          onWait(`the lease cannot be read or written: ${error instanceof Error ? error.message : error}`);
+          setTrouble(`the lease cannot be read or written: ${error instanceof Error ? error.message : error}`);
         }
         await clock.sleep(pollMs, signal);
       }
@@ -174,7 +185,7 @@ export function createLease(options: LeaseOptions): Lease {
             }
           }
         } catch (error) {
-          onWait(`the lease cannot be renewed: ${error instanceof Error ? error.message : error}`);
+          setTrouble(`the lease cannot be renewed: ${error instanceof Error ? error.message : error}`);
         }
       }
     },

@@ -1,0 +1,226 @@
+import { z } from "zod";
+import type { Steering, SteeringApi } from "../../core/workload/types.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { ConfigError } from "../../platform/config.ts";
+import type { Lease } from "../../platform/lease.ts";
+import { describeError, type Log } from "../../platform/log.ts";
+import type { SchedulerStatus } from "../../platform/scheduler-status.ts";
+import type { ServerClient } from "../../platform/server-client.ts";
+import type { ServerInfo } from "../../platform/wire.ts";
+import { createInputs } from "./inputs.ts";
+import {
+  createSteeringLoop,
+  lacksPlace,
+  placeByDelay,
+  type SteeringLoop,
+  type SteeringSettings,
+} from "./steering-loop.ts";
+import type { SchedulerStore } from "./store.ts";
+import { Tracker } from "./tracker.ts";
+
+export interface SchedulerOptions {
+  readonly serverUrl: string;
+  readonly server: ServerInfo;
+  readonly slot: string;
+  readonly client: ServerClient;
+  readonly lease: Lease;
+  readonly store: SchedulerStore;
+  readonly createSteering: (settings: SteeringSettings) => Steering;
+  /** How to act on the server; a server that lacks POST /place is postponed in any case. */
+  readonly api: SteeringApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Scheduler {
+  /** Steers whenever it holds the lease, until `signal` aborts; then saves and frees the lease. */
+  run(signal: AbortSignal): Promise<void>;
+  status(): SchedulerStatus;
+}
+
+const savedPlan = z.object({ format: z.literal(1), steering: z.unknown() });
+const saveMs = 1_000;
+/** Nothing is posted that could still be under way when the lease ends. */
+export const requestTimeoutMs = 1_000;
+/** After a refused fence, before this process asks for a higher one: the lease's own keeper first finds out who holds it. */
+const staleFencePauseMs = 5_000;
+
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const { server, client, lease, store, clock, log } = options;
+  const tracker = new Tracker();
+  let loop: SteeringLoop | undefined;
+  let connected = false;
+  let streamTrouble: string | null = null;
+  let sessionTrouble: string | null = null;
+  let saveTrouble: string | null = null;
+  let mustPostpone = options.api === "delay";
+  // A tap's place can only postpone: the planner must know.
+  const planningApi = (): SteeringApi => (mustPostpone || server.kind === "tap" ? "delay" : "place");
+
+  const inputs = createInputs({
+    store,
+    clock,
+    log,
+    onCosts: (costs, prior) => loop?.setCosts(costs, prior),
+    onKnobs: (knobs) => loop?.setKnobs(knobs),
+    wantsEstimate: () => !inputs.costs?.version || loop?.steering?.status().mode === "learning",
+  });
+
+  function createLoop(saved: unknown, endSession: (why: string) => void): SteeringLoop {
+    const created = createSteeringLoop({
+      create: options.createSteering,
+      api: planningApi(),
+      knobs: inputs.knobs,
+      saved,
+      async send(placements, currentTick) {
+        const lastTick = created.tick ?? 0;
+        if (mustPostpone) return placeByDelay(client.delay, lastTick, placements, currentTick);
+        try {
+          return await client.place(lease.token, placements);
+        } catch (error) {
+          if (lacksPlace(error)) {
+            mustPostpone = true;
+            endSession("the server has no POST /place: from now on executions are only postponed");
+          }
+          throw error;
+        }
+      },
+      mayAct: () => lease.remainingMs() > requestTimeoutMs,
+      onStaleFence: (error) => endSession(error.message),
+      tracker,
+      clock,
+      log,
+    });
+    if (inputs.costs?.prior && inputs.costs.version > 0) created.setCosts(inputs.costs.costs, inputs.costs.prior);
+    return created;
+  }
+
+  /** Saves what a successor needs, at most once a second and only what changed. */
+  async function keepSaving(signal: AbortSignal, saving: SteeringLoop, lost: (why: string) => void): Promise<void> {
+    let last = "";
+    for (;;) {
+      await clock.sleep(saveMs, signal);
+      const value = { format: 1, steering: saving.steering?.save() };
+      const text = JSON.stringify(value);
+      if (value.steering !== undefined && text !== last && lease.remainingMs() > 0) {
+        try {
+          if ((await store.writePlan(value, lease.token)) === "stale") lost("a later scheduler has saved its plan");
+          last = text;
+          saveTrouble = null;
+        } catch (error) {
+          saveTrouble = `saving the plan: ${describeError(error)}`;
+        }
+      }
+      if (signal.aborted) return;
+    }
+  }
+
+  async function readPlan(): Promise<unknown> {
+    try {
+      const plan = await store.readPlan();
+      return plan === undefined ? undefined : savedPlan.parse(plan).steering;
+    } catch (error) {
+      log.warn("the saved plan cannot be read; starting without it", { error });
+      return undefined;
+    }
+  }
+
+  /** Steers from taking the lease to losing it. */
+  async function session(signal: AbortSignal): Promise<void> {
+    const saved = await readPlan();
+    const over = new AbortController();
+    const ended = AbortSignal.any([signal, over.signal]);
+    const end = (why: string) => {
+      if (ended.aborted) return;
+      log.warn("stopped steering", { why });
+      sessionTrouble = why;
+      over.abort();
+    };
+    const current = createLoop(saved, end);
+    loop = current;
+    const keeping = lease.keep(ended).then((lost) => lost !== undefined && end(lost));
+    const saving = keepSaving(ended, current, end);
+    await client.follow({
+      signal: ended,
+      onEvent(event) {
+        if (event.type === "hello") {
+          if (event.serverId !== server.serverId) {
+            throw new ConfigError(`${options.serverUrl} is now server ${event.serverId}, not ${server.serverId}`);
+          }
+          log.info("following the server", { epoch: event.epoch, tick: event.tick, waiting: event.queue.length });
+        }
+        connected = true;
+        streamTrouble = null;
+        sessionTrouble = null;
+        return current.onEvent(event);
+      },
+      onTrouble(error) {
+        connected = false;
+        if (streamTrouble === null) log.warn("the server's stream is gone", { error });
+        streamTrouble = error.message;
+      },
+    });
+    connected = false;
+    await Promise.all([keeping, saving]);
+  }
+
+  async function register(signal: AbortSignal): Promise<void> {
+    const registration = { url: options.serverUrl, kind: server.kind, registeredAt: clock.now() };
+    while (!signal.aborted) {
+      try {
+        return await store.register(registration);
+      } catch (error) {
+        log.warn("registering the server does not work", { error });
+        await clock.sleep(5_000, signal);
+      }
+    }
+  }
+
+  return {
+    async run(signal) {
+      const firstRefresh = inputs.refresh();
+      const background = [inputs.run(signal), register(signal)];
+      while (await lease.acquire(signal)) {
+        log.info("holds the lease", { slot: options.slot, token: lease.token });
+        await Promise.race([firstRefresh, clock.sleep(1_000)]);
+        const postponing = mustPostpone;
+        await session(signal);
+        if (!signal.aborted && lease.remainingMs() > 0 && postponing === mustPostpone) {
+          await clock.sleep(staleFencePauseMs, signal);
+        }
+      }
+      await Promise.all(background);
+      await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
+    },
+    status() {
+      const now = clock.now();
+      const planner = loop?.steering?.status();
+      const lasting = connected && lease.remainingMs() > 0;
+      const { costs } = inputs;
+      const troubles = [lease.trouble, sessionTrouble, streamTrouble, loop?.trouble, saveTrouble];
+      return {
+        serverId: server.serverId,
+        serverUrl: options.serverUrl,
+        epoch: loop?.hello?.epoch ?? null,
+        tick: (connected ? loop?.tick : undefined) ?? null,
+        mode: lasting && planner ? planner.mode : "waiting",
+        api: planningApi(),
+        backlog: planner?.backlog ?? 0,
+        placements: tracker.placements,
+        ...tracker.summary(now, loop?.hello?.tickMs ?? server.tickMs),
+        costs: {
+          version: costs?.version ?? 0,
+          ageSeconds: costs?.estimatedAt ? Math.max(0, now - costs.estimatedAt) / 1_000 : null,
+          queries: costs?.costs.size ?? 0,
+        },
+        lease: {
+          slot: options.slot,
+          token: lease.token,
+          remainingMs: Math.round(lease.remainingMs()),
+        },
+        advice: planner?.advice ?? null,
+        trouble: [...troubles.filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
+      };
+    },
+  };
+}

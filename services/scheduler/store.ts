@@ -1,0 +1,54 @@
+import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
+import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { estimateRequested } from "../../platform/environment.ts";
+import { type Costs, readCosts, readCostsVersion } from "../../platform/tables/costs.ts";
+import { readState, writeState } from "../../platform/tables/scheduler-state.ts";
+import { registerServer } from "../../platform/tables/servers.ts";
+
+/** What a scheduler reads and writes of one server's state. Every call may throw when the cloud does not answer. */
+export interface SchedulerStore {
+  /** What a person wrote as knobs, unchecked; undefined when nothing. */
+  readKnobs(): Promise<unknown>;
+  /** What the scheduler before this one saved, unchecked; undefined when nothing. */
+  readPlan(): Promise<unknown>;
+  writePlan(value: unknown, fence: number): Promise<"written" | "stale">;
+  /** 0 before the first estimate. */
+  readCostsVersion(): Promise<number>;
+  readCosts(): Promise<Costs>;
+  requestEstimate(): Promise<void>;
+  register(server: { url: string; kind: "native" | "tap"; registeredAt: number }): Promise<void>;
+}
+
+export interface StoreSettings {
+  readonly serverId: string;
+  readonly document: DynamoDBDocumentClient;
+  readonly eventBridge: () => EventBridgeClient;
+  readonly tables: { readonly scheduler: string; readonly costs: string; readonly servers: string };
+  readonly busName: string;
+}
+
+export function createSchedulerStore({
+  serverId,
+  document,
+  eventBridge,
+  tables,
+  busName,
+}: StoreSettings): SchedulerStore {
+  return {
+    readKnobs: async () => (await readState(document, tables.scheduler, serverId, "knobs"))?.value,
+    readPlan: async () => (await readState(document, tables.scheduler, serverId, "plan"))?.value,
+    writePlan: (value, fence) => writeState(document, tables.scheduler, serverId, "plan", value, fence),
+    readCostsVersion: () => readCostsVersion(document, tables.costs, serverId),
+    readCosts: () => readCosts(document, tables.costs, serverId),
+    async requestEstimate() {
+      const { source, detailType } = estimateRequested;
+      const Entries = [
+        { EventBusName: busName, Source: source, DetailType: detailType, Detail: JSON.stringify({ serverId }) },
+      ];
+      const answer = await eventBridge().send(new PutEventsCommand({ Entries }));
+      const failed = answer.Entries?.find(({ ErrorCode }) => ErrorCode !== undefined);
+      if (failed) throw new Error(`the bus ${busName} refused the event: ${failed.ErrorCode} ${failed.ErrorMessage}`);
+    },
+    register: (server) => registerServer(document, tables.servers, { serverId, ...server }),
+  };
+}
