@@ -6,7 +6,7 @@ import { parseItems, queryRange, type UnreadableItem } from "./query.ts";
 /** Key of the version item: not a query id, for those hold no `#`. */
 export const versionItemId = "#version";
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
 
 /** One value per resource, in the order CPU, IO, memory, in percent of a tick. */
 export const costSchema = z.object({ mean: triple, sd: triple, seen: z.int().min(0), lastSeenAt: z.int().min(0) });

@@ -70,7 +70,7 @@ export async function estimateServer(
     published: current.item?.published ?? 0,
     estimatedAt: services.now(),
     stateKey,
-    previousStateKey: current.item?.stateKey,
+    ...(current.item ? { previousStateKey: current.item.stateKey } : {}),
     windows: learned.windows,
     readThrough: learned.readThrough,
     prior,
