@@ -10,12 +10,12 @@ const count = z.int().min(0);
 const milliseconds = z.int().min(0).max(9_999_999_999_999);
 /** Counts what an outbox holds, from 1: table keys hold 12 digits. */
 const sequence = z.int().min(1).max(999_999_999_999);
-/** Ids are opaque text: UUIDs on the simulated server, fingerprints elsewhere. `#` separates the parts of table keys. */
+/** Ids are opaque text: UUIDs on the simulated server, fingerprints elsewhere. `#` separates the parts of table keys; queues refuse surrogates and U+FFFE, U+FFFF. */
 export const identifier = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^#\s\p{Cc}]+$/u, "an id holds no '#', white space or control character");
+  .regex(/^[^#\s\p{Cc}\p{Cs}\ufffe\uffff]+$/u, "an id holds no '#', white space or control character");
 
 /** Percent over the ticks of one metrics window: the average is floored, minimum and maximum are of single ticks. Not capped at 100. */
 export const band = z.object({ average: z.number(), min: z.number(), max: z.number() });
