@@ -1,0 +1,94 @@
+/** What an estimator keeps: the windows that still have something to say, and a summary of those that are gone. */
+import type { WindowObservation } from "../types.ts";
+import { checkWindow } from "./check-window.ts";
+
+export interface Query {
+  readonly id: string;
+  /** Executions seen, ever. */
+  seen: number;
+  /** Unix ms of the last window in which it ran. */
+  lastSeenAt: number;
+  /** What windows no longer kept said of its costs: precision and shift of a Gaussian per resource. */
+  readonly precision: Float64Array;
+  readonly shift: Float64Array;
+}
+
+export interface StoredWindow {
+  readonly key: string;
+  readonly epoch: string;
+  readonly endedAt: number;
+  readonly firstTick: number;
+  readonly inferred: boolean;
+  /** Indexes into the memory's queries. */
+  readonly ticks: readonly Int32Array[];
+  /** [average, min, max] of each resource; NaN where unusable. */
+  readonly bands: Float64Array;
+}
+
+/** By time; equal times by place and key, so that the order of arrival does not matter. */
+export function byTime(a: StoredWindow, b: StoredWindow): number {
+  return a.endedAt - b.endedAt || a.firstTick - b.firstTick || (a.key < b.key ? -1 : Number(a.key > b.key));
+}
+
+export class Memory {
+  readonly queries: Query[] = [];
+  /** Unix ms: windows that ended by then were summarised and are not taken again. */
+  horizon = 0;
+  readonly #index = new Map<string, number>();
+  #windows = new Map<string, StoredWindow>();
+
+  get windows(): readonly StoredWindow[] {
+    return Array.from(this.#windows.values()).sort(byTime);
+  }
+
+  get size(): number {
+    return this.#windows.size;
+  }
+
+  /** Takes a window; its faults are returned, with `taken` false when nothing of it could be used. */
+  observe(window: WindowObservation): { readonly taken: boolean; readonly faults: readonly string[] } {
+    if (this.#windows.has(window.key)) return { taken: false, faults: ["duplicate"] };
+    const { bands, usable, faults } = checkWindow(window);
+    if (!usable) return { taken: false, faults };
+    if (window.endedAt <= this.horizon) return { taken: false, faults: ["too-late"] };
+    const ticks = window.ticks.map((tick) => Int32Array.from(tick, (id) => this.#indexOf(id)));
+    for (const tick of ticks) for (const query of tick) this.#saw(query, window.endedAt);
+    const { key, epoch, endedAt, firstTick } = window;
+    this.#windows.set(key, { key, epoch, endedAt, firstTick, inferred: window.bounds === "inferred", ticks, bands });
+    return { taken: true, faults };
+  }
+
+  /** Puts back what was saved: queries first, then windows. */
+  restoreQuery(query: Query): void {
+    this.#index.set(query.id, this.queries.length);
+    this.queries.push(query);
+  }
+
+  restoreWindow(window: StoredWindow): void {
+    this.#windows.set(window.key, window);
+  }
+
+  /** Forgets windows, which the caller has summarised in their queries. */
+  forget(windows: readonly StoredWindow[]): void {
+    for (const { key, endedAt } of windows) {
+      this.#windows.delete(key);
+      this.horizon = Math.max(this.horizon, endedAt);
+    }
+  }
+
+  #indexOf(id: string): number {
+    let index = this.#index.get(id);
+    if (index === undefined) {
+      index = this.queries.length;
+      this.restoreQuery({ id, seen: 0, lastSeenAt: 0, precision: new Float64Array(3), shift: new Float64Array(3) });
+    }
+    return index;
+  }
+
+  #saw(index: number, at: number): void {
+    const query = this.queries[index];
+    if (!query) return;
+    query.seen++;
+    query.lastSeenAt = Math.max(query.lastSeenAt, at);
+  }
+}

@@ -1,0 +1,92 @@
+/** An estimator's state as bytes: compact JSON, which shrinks well under gzip. Costs are derived from it, not part of it. */
+import { z } from "zod";
+import { Memory } from "./memory.ts";
+
+const format = "evenkeel.estimator/1";
+
+const numbers = z.array(z.number());
+const schema = z.object({
+  format: z.literal(format),
+  horizon: z.number(),
+  /** [id, seen, lastSeenAt, precision x 3, shift x 3] */
+  queries: z.array(z.tuple([z.string(), z.number(), z.number(), numbers, numbers])),
+  epochs: z.array(z.string()),
+  /** [key, epoch, endedAt, firstTick, inferred, ticks, bands]; null in bands: unusable. */
+  windows: z.array(
+    z.tuple([
+      z.string(),
+      z.int().min(0),
+      z.number(),
+      z.int().min(0),
+      z.boolean(),
+      z.array(z.array(z.int().min(0))).min(1),
+      z.array(z.number().nullable()).length(9),
+    ]),
+  ),
+});
+
+/** Bytes that are no state of this version; rebuild from the recorded windows. */
+export class EstimatorStateError extends Error {
+  override readonly name = "EstimatorStateError";
+}
+
+export function encode(memory: Memory): Uint8Array {
+  const { windows, queries, horizon } = memory;
+  const epochs = Array.from(new Set(windows.map(({ epoch }) => epoch)));
+  const state: z.input<typeof schema> = {
+    format,
+    horizon,
+    queries: queries.map((q) => [q.id, q.seen, q.lastSeenAt, Array.from(q.precision), Array.from(q.shift)]),
+    epochs,
+    windows: windows.map((w) => [
+      w.key,
+      epochs.indexOf(w.epoch),
+      w.endedAt,
+      w.firstTick,
+      w.inferred,
+      w.ticks.map((tick) => Array.from(tick)),
+      Array.from(w.bands, (x) => (Number.isNaN(x) ? null : x)),
+    ]),
+  };
+  return new TextEncoder().encode(JSON.stringify(state));
+}
+
+/** @throws EstimatorStateError */
+export function decode(bytes: Uint8Array): Memory {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new EstimatorStateError("the estimator's state is not JSON", { cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new EstimatorStateError(`not an estimator's state: ${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const { queries, epochs, windows, horizon } = parsed.data;
+  const memory = new Memory();
+  memory.horizon = horizon;
+  for (const [id, seen, lastSeenAt, precision, shift] of queries)
+    memory.restoreQuery({
+      id,
+      seen,
+      lastSeenAt,
+      precision: Float64Array.from(precision),
+      shift: Float64Array.from(shift),
+    });
+  for (const [key, epoch, endedAt, firstTick, inferred, ticks, bands] of windows) {
+    if (ticks.some((tick) => tick.some((query) => query >= queries.length)))
+      throw new EstimatorStateError(`window ${key} names a query that is not in the state`);
+    memory.restoreWindow({
+      key,
+      epoch: epochs[epoch] ?? "",
+      endedAt,
+      firstTick,
+      inferred,
+      ticks: ticks.map((tick) => Int32Array.from(tick)),
+      bands: Float64Array.from(bands, (x) => x ?? Number.NaN),
+    });
+  }
+  return memory;
+}
