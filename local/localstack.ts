@@ -9,7 +9,7 @@ import { answers, childEnvironment, run, waitUntil } from "./process.ts";
 /** A script `up PORT` that starts LocalStack without Docker; `down PORT` beside it stops it. */
 const scriptVariable = "EVENKEEL_LOCALSTACK_UP";
 /** The address of a LocalStack that runs already. */
-const endpointVariable = "EVENKEEL_LOCALSTACK_ENDPOINT";
+export const endpointVariable = "EVENKEEL_LOCALSTACK_ENDPOINT";
 
 /** Whether a Docker engine answers on this machine. */
 export async function dockerAnswers(): Promise<boolean> {

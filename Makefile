@@ -1,0 +1,28 @@
+# Two commands do everything: `make local` and `make test`. See CONTRIBUTING.md and docs/running-locally.md.
+.POSIX:
+.SUFFIXES:
+.PHONY: local test check bench install clean help
+
+run = PATH="$$PWD/node_modules/.bin:$$PATH"
+
+local: install ## the whole loop on this machine; UP="--scenario five" passes options
+	@exec bin/evenkeel up $(UP)
+
+test: install ## every test; TEST=test/platform runs a part
+	@$(run) npm test --silent -- $(TEST)
+
+check: install ## format, lint, types, import rules
+	@$(run) npm run --silent check
+
+install: node_modules/.installed ## what is missing, nothing else
+
+node_modules/.installed: package.json package-lock.json
+	@sh local/install.sh
+	@touch $@
+
+clean: ## remove what was built and installed here; the local cloud's state goes, too
+	@if [ -x node_modules/.bin/node ]; then bin/evenkeel down; fi
+	rm -rf node_modules .local cdk.out coverage
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile

@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { systemClock } from "../platform/clock.ts";
+import { connect } from "./connection.ts";
+import { type ExitStatus, exitStatus } from "./errors.ts";
+import { formatCount, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
+import { type Observation, observe, troubleOf } from "./observe.ts";
+
+interface StatusOptions {
+  readonly watch: boolean;
+  readonly json: boolean;
+}
+
+export function addStatus(program: Command, run: (action: Promise<ExitStatus>) => Promise<void>): void {
+  program
+    .command("status")
+    .description("how the loop does, on one screen; exit status 1 when something does not work")
+    .option("--watch", "again every second, until Ctrl-C", false)
+    .option("--json", "one JSON object (with --watch: a line a second)", false)
+    .action((options: StatusOptions) => run(status(options, program.opts<{ directory: string }>().directory)));
+}
+
+async function status({ watch, json }: StatusOptions, directory: string): Promise<ExitStatus> {
+  for (;;) {
+    const { serverUrl, schedulerUrl } = connect(directory);
+    const observation = await observe(serverUrl, schedulerUrl);
+    const trouble = troubleOf(observation);
+    if (json) printJson(toJson(observation, trouble));
+    else print(`${watch && process.stdout.isTTY ? "\u001b[2J\u001b[H" : ""}${screen(observation, trouble)}`);
+    if (!watch) return trouble.length === 0 ? exitStatus.ok : exitStatus.no;
+    await systemClock.sleep(1_000);
+  }
+}
+
+function toJson({ server, scheduler }: Observation, trouble: readonly string[]) {
+  return {
+    server: server.ok ? server.value : null,
+    scheduler: scheduler?.ok ? scheduler.value : null,
+    trouble,
+  };
+}
+
+function screen({ server, scheduler }: Observation, trouble: readonly string[]): string {
+  const rows: [string, string][] = [];
+  if (server.ok) {
+    const { serverId, kind, tick, tickMs, outbox, counted } = server.value;
+    rows.push(
+      [
+        "server",
+        `${serverId} (${kind === "tap" ? "a plain server, tapped" : "ours"}), tick ${formatCount(tick)} of ${tickMs} ms`,
+      ],
+      [
+        "captured",
+        `${formatCount(counted.executions)} executions, ${formatCount(counted.windows)} windows, ${counted.gaps} gaps since it started`,
+      ],
+      [
+        "recorded",
+        `rows 1 to ${formatCount(outbox.recordedThrough)} of ${formatCount(outbox.lastSequence)}; ${formatCount(outbox.waiting)} on their way`,
+      ],
+      ["outbox", `${(outbox.bytes / 1e6).toFixed(1)} MB`],
+    );
+  }
+  if (scheduler?.ok) {
+    const { mode, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice } = scheduler.value;
+    rows.push(
+      ["scheduler", `${mode} by /${api}; lease ${lease.slot}, token ${lease.token}`],
+      [
+        "in band",
+        `${formatShare(inBand.lastMinute)} of the last minute's windows, ${formatShare(inBand.last10Minutes)} of 10 minutes`,
+      ],
+      [
+        "delay",
+        `p50 ${formatSeconds(delaySeconds?.p50)}, p95 ${formatSeconds(delaySeconds?.p95)}, p99 ${formatSeconds(delaySeconds?.p99)}, max ${formatSeconds(delaySeconds?.max)}`,
+      ],
+      ["waiting", `${formatCount(backlog)} executions`],
+      [
+        "costs",
+        costs.version === 0
+          ? "none yet"
+          : `version ${costs.version}, ${costs.queries} queries, ${costs.ageSeconds ?? "-"} s old`,
+      ],
+      ["planning", `p99 ${planMs ? planMs.p99.toFixed(2) : "-"} ms a tick, ${formatShare(lateShare)} of posts late`],
+    );
+    if (advice) rows.push(["advice", advice]);
+  }
+  rows.push(...trouble.map((text): [string, string] => ["trouble", text]));
+  return formatTable(["", ""], rows).trimStart();
+}

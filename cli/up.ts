@@ -1,0 +1,138 @@
+import { type Command, Option } from "commander";
+import { Listr, PRESET_TIMER } from "listr2";
+import { type CloudKind, cloudKinds } from "../local/cloud.ts";
+import { assertDiskSpace } from "../local/disk.ts";
+import { dockerAnswers } from "../local/localstack.ts";
+import { assertPortFree } from "../local/ports.ts";
+import { assertNoRun, endLeftovers } from "../local/run-record.ts";
+import { createSession, type Session, type SessionOptions } from "../local/session.ts";
+import { systemClock } from "../platform/clock.ts";
+import { type ExitStatus, exitStatus } from "./errors.ts";
+import { formatTable, print } from "./format.ts";
+import { createLiveLine, type LiveLine } from "./live-line.ts";
+import { observe, statusLine } from "./observe.ts";
+import { parseBudget, parseCount, parsePort } from "./options.ts";
+
+interface UpOptions {
+  readonly scenario: string;
+  readonly seed?: number;
+  readonly cloud?: CloudKind;
+  readonly cloudPort: number;
+  readonly serverPort: number;
+  readonly schedulerPort: number;
+  readonly tapPort: number;
+  readonly latencyP95?: number;
+  readonly scheduler: boolean;
+  readonly plain: boolean;
+}
+
+export function addUp(program: Command, run: (action: Promise<ExitStatus>) => Promise<void>): void {
+  const directory = () => program.opts<{ directory: string }>().directory;
+  program
+    .command("up")
+    .description("start the whole loop on this machine, and stop it with Ctrl-C; a later start goes on from there")
+    .option(
+      "--scenario <name|file>",
+      "what the simulated database does: a scenario's name, or a parameter file",
+      "default",
+    )
+    .option("--seed <number>", "another seed for the scenario", parseCount)
+    .addOption(
+      new Option("--cloud <kind>", "default: localstack where a Docker engine answers, else embedded")
+        .choices(cloudKinds)
+        .env("CLOUD"),
+    )
+    .option("--cloud-port <port>", "the cloud's port", parsePort, 4566)
+    .option("--server-port <port>", "the simulated database's port", parsePort, 9000)
+    .option("--scheduler-port <port>", "the port of the scheduler's status", parsePort, 9010)
+    .option("--tap-port <port>", "the tap's port", parsePort, 9020)
+    .option("--latency-p95 <seconds>", "the 95th percentile of the delay that you are ready to pay", parseBudget)
+    .option("--no-scheduler", "record and learn, but delay nothing")
+    .option("--plain", "a database with only the three calls that every server has, behind the tap", false)
+    .action((options: UpOptions) => run(up(options, directory())));
+}
+
+async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
+  assertDiskSpace(directory);
+  assertNoRun(directory);
+  const leftovers = await endLeftovers(directory);
+  if (leftovers.length > 0) print(`ended what an earlier run left behind: ${leftovers.join(", ")}`);
+  await assertPortFree(options.serverPort, "the simulated database", "--server-port");
+  if (options.plain) await assertPortFree(options.tapPort, "the tap", "--tap-port");
+  if (options.scheduler) await assertPortFree(options.schedulerPort, "the scheduler's status", "--scheduler-port");
+
+  const stop = new AbortController();
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(exitStatus.trouble);
+    stop.abort();
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, interrupt);
+  // Whoever read the output has gone.
+  process.stdout.on("error", () => stop.abort());
+
+  const line = createLiveLine(process.stdout, systemClock.monotonic);
+  const cloud = options.cloud ?? ((await dockerAnswers()) ? "localstack" : "embedded");
+  const { latencyP95, ...loop } = options;
+  const sessionOptions: SessionOptions = {
+    ...loop,
+    directory,
+    cloud,
+    seed: options.seed,
+    latencyP95Seconds: latencyP95,
+    onTrouble: line.say,
+    signal: stop.signal,
+  };
+  while (!stop.signal.aborted) {
+    const session = createSession(sessionOptions);
+    try {
+      await start(session);
+      print(`\n${formatTable(["", ""], session.addresses()).trim()}\n`);
+      print("Look closer with bin/evenkeel status | costs | audit | tail. Ctrl-C stops everything; state is kept.\n");
+      const ended = await Promise.race([watch(session, line, stop.signal), session.cloudEnded]);
+      if (ended !== undefined) line.say(`the cloud ended (${ended}): everything starts again`);
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    } finally {
+      line.clear();
+      if (stop.signal.aborted) print("stopping (Ctrl-C again ends at once, and the cloud's latest state is lost)");
+      await session.stop();
+    }
+  }
+  return exitStatus.ok;
+}
+
+async function start(session: Session): Promise<void> {
+  const tasks = session.steps.map(({ title, run }) => ({
+    title,
+    task: (_: unknown, task: { title: string; output: string }) =>
+      run((detail) => {
+        task.output = detail;
+      }),
+  }));
+  const rendererOptions = { showErrorMessage: false, collapseErrors: false, timer: PRESET_TIMER } as const;
+  await new Listr(tasks, {
+    registerSignalListeners: false,
+    rendererOptions,
+    fallbackRendererOptions: { timer: PRESET_TIMER },
+  }).run();
+}
+
+/** Shows how the loop does until `signal` aborts. */
+async function watch(session: Session, line: LiveLine, signal: AbortSignal): Promise<undefined> {
+  const startedAt = systemClock.monotonic();
+  const before = await observe(session.serverUrl, undefined);
+  const recordedBefore = before.server.ok ? before.server.value.outbox.recordedThrough : 0;
+  let recording = false;
+  while (!signal.aborted) {
+    const observation = await observe(session.serverUrl, session.schedulerUrl);
+    if (signal.aborted) break;
+    line.show(statusLine(observation));
+    if (!recording && observation.server.ok && observation.server.value.outbox.recordedThrough > recordedBefore) {
+      recording = true;
+      const seconds = (systemClock.monotonic() - startedAt) / 1_000;
+      line.say(`the first executions are recorded (${seconds.toFixed(1)} s after the last start-up step)`);
+    }
+    await systemClock.sleep(recording ? 1_000 : 250, signal);
+  }
+  return undefined;
+}
