@@ -5,7 +5,8 @@ const daySeconds = 86_400;
 export const recordExecutions = {
   /** FIFO mappings allow 10 at most. */
   batchSize: 10,
-  timeoutSeconds: 10,
+  /** Ten messages of a thousand rows each, on a store that takes 800 a second. */
+  timeoutSeconds: 20,
   memoryMegabytes: 512,
 } as const;
 

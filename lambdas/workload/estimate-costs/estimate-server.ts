@@ -58,7 +58,8 @@ export async function estimateServer(
   const before = learned.windows;
   await readNew(services, serverId, learned, reading);
   const windows = learned.windows - before;
-  if (windows === 0 && current.item?.published === current.version) {
+  const published = current.item?.published ?? 0;
+  if (windows === 0 && published === current.version) {
     return { outcome: "unchanged", version: current.version, windows, costs: 0 };
   }
 
@@ -67,7 +68,7 @@ export async function estimateServer(
   const stateKey = await states.put(serverId, version, learned.estimator.save());
   const next = {
     version,
-    published: current.item?.published ?? 0,
+    published,
     estimatedAt: services.now(),
     stateKey,
     ...(current.item ? { previousStateKey: current.item.stateKey } : {}),
