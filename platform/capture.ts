@@ -1,0 +1,80 @@
+/** What a numbering server (the simulated database, the tap) runs beside itself: the sender, and its registration. */
+import { type AwsEnvironment, createDocument, createSqs } from "./aws.ts";
+import type { Clock } from "./clock.ts";
+import { parseEnvironment } from "./config.ts";
+import { workloadEnvironment } from "./environment.ts";
+import { describeError, type Log } from "./log.ts";
+import type { Outbox } from "./outbox.ts";
+import { createSender } from "./sender.ts";
+import { readReceipts, readTombstones } from "./tables/executions.ts";
+import { registerServer } from "./tables/servers.ts";
+import type { ServerInfo } from "./wire.ts";
+
+export interface CaptureOptions {
+  /** `process.env`, or what stands for it. */
+  readonly environment: AwsEnvironment;
+  readonly outbox: Outbox;
+  readonly kind: ServerInfo["kind"];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Capture {
+  /** Registers the server under `url` and sends until `signal` aborts. */
+  run(url: string, signal: AbortSignal): Promise<void>;
+  /** The outbox's part of `GET /server`. */
+  info(): ServerInfo["outbox"];
+}
+
+const settings = workloadEnvironment.pick({
+  EVENKEEL_QUEUE_URL: true,
+  EVENKEEL_EXECUTIONS_TABLE: true,
+  EVENKEEL_SERVERS_TABLE: true,
+});
+
+/** A lost table loses the registration too: it is written anew this often. */
+const registerEveryMs = 60_000;
+
+/** @throws ConfigError when the environment does not say where queue and tables are */
+export function createCapture({ environment, outbox, kind, clock, log }: CaptureOptions): Capture {
+  const names = parseEnvironment(settings, environment);
+  const { serverId } = outbox;
+  const document = createDocument(environment);
+  const sqs = createSqs(environment);
+  const sender = createSender({
+    outbox,
+    sqs,
+    queueUrl: names.EVENKEEL_QUEUE_URL,
+    readReceipts: (incarnation, from) =>
+      readReceipts(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation, from),
+    readTombstones: (incarnation) => readTombstones(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation),
+    clock,
+    random: Math.random,
+    log,
+  });
+
+  async function keepRegistered(url: string, signal: AbortSignal): Promise<void> {
+    const registeredAt = clock.now();
+    while (!signal.aborted) {
+      try {
+        await registerServer(document, names.EVENKEEL_SERVERS_TABLE, { serverId, url, kind, registeredAt });
+        await clock.sleep(registerEveryMs, signal);
+      } catch (error) {
+        log.warn("the server cannot be registered; it is tried again", { error: describeError(error) });
+        await clock.sleep(5_000, signal);
+      }
+    }
+  }
+
+  return {
+    async run(url, signal) {
+      await Promise.all([sender.run(signal), keepRegistered(url, signal)]);
+      sqs.destroy();
+      document.destroy();
+    },
+    info() {
+      const { lastSentAt, trouble } = sender.status();
+      return { ...outbox.state(), lastSentAt, trouble };
+    },
+  };
+}

@@ -1,0 +1,270 @@
+/** An outbox's file: its tables, who owns it, and what its failures mean. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { RangeSet } from "./range-set.ts";
+import type { GapRow } from "./wire.ts";
+
+/** One line that says what is wrong with an outbox and what to do. */
+export class OutboxError extends Error {
+  override readonly name: string = "OutboxError";
+}
+
+/** Nothing more can be taken in: the disk, or the outbox's share of it, is full. Nothing was written. */
+export class OutboxFull extends OutboxError {
+  override readonly name = "OutboxFull";
+}
+
+/** The file is damaged. */
+export class OutboxDamaged extends OutboxError {
+  override readonly name = "OutboxDamaged";
+}
+
+/**
+ * `rows.position` never repeats (AUTOINCREMENT: without it a fully trimmed table restarts at 1). An incarnation has the
+ * positions from `firstPosition` up to the next one's. `settled`: positions with nothing left to do; `at` is the
+ * retention time at which their receipts were seen, null once their rows are no longer held. `losses`: yet to be told.
+ */
+const schema = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE incarnations (firstPosition INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, why TEXT NOT NULL) STRICT;
+  CREATE TABLE rows (position INTEGER PRIMARY KEY AUTOINCREMENT, checksum INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE TABLE settled (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, at INTEGER) STRICT;
+  CREATE TABLE losses (since INTEGER NOT NULL, until INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;
+  PRAGMA user_version = 1;
+`;
+
+export interface Incarnation {
+  readonly id: string;
+  readonly firstPosition: number;
+}
+
+/** A row as it lies on disk: JSON without its sequence number. */
+export interface StoredRow {
+  readonly position: number;
+  readonly body: string;
+}
+
+export type Loss = Omit<GapRow, "sequence" | "epoch">;
+
+/** An open file and what is known of it. */
+export interface LoadedFile {
+  readonly db: DatabaseSync;
+  readonly incarnations: Incarnation[];
+  readonly settled: RangeSet;
+  lastPosition: number;
+  losses: Loss[];
+  readonly retentionMs: number;
+  readonly retentionWall: number;
+  readonly insertRow: StatementSync;
+  readonly readRows: StatementSync;
+  readonly deleteRows: StatementSync;
+  readonly firstHeld: StatementSync;
+  readonly heldEntries: StatementSync;
+  readonly oldEntries: StatementSync;
+  readonly overlapping: StatementSync;
+  readonly entryBefore: StatementSync;
+  readonly saveMeta: StatementSync;
+  readonly pages: StatementSync;
+}
+
+/** Tells a damaged or misplaced row from a whole one. */
+export function checksum(position: number, body: string): number {
+  return crc32(body, position >>> 0);
+}
+
+/** @throws OutboxDamaged when the row is not as it was written */
+export function storedRow(raw: Readonly<Record<string, unknown>>): StoredRow {
+  const { position, body } = raw;
+  if (typeof position !== "number" || typeof body !== "string" || raw.checksum !== checksum(position, body)) {
+    throw new OutboxDamaged(`row ${String(position)} is damaged`);
+  }
+  return { position, body };
+}
+
+/** Where a repaired file waits until it takes the damaged one's place. */
+export function repairedPath(file: string): string {
+  return `${file}.repaired`;
+}
+
+/**
+ * Opens a whole file, or makes a new one.
+ * @throws OutboxDamaged when it is not whole, OutboxError
+ */
+export function loadFile(file: string, serverId: string, uuid: () => string): LoadedFile {
+  finishRepair(file);
+  const db = new DatabaseSync(file, { timeout: 2_000 });
+  try {
+    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    db.exec("PRAGMA journal_size_limit = 16777216");
+    const version = db.prepare("PRAGMA user_version").get()?.user_version;
+    if (version === 0) createTables(db, serverId, uuid());
+    else if (version !== 1) {
+      throw new OutboxError(`${file} has format ${version} and this program knows 1: use the program that wrote it`);
+    }
+    const loaded = readState(db);
+    const owner = readMeta(db, "serverId");
+    if (owner !== serverId) throw new OutboxError(`${file} is the outbox of server ${owner}, not of ${serverId}`);
+    checkUnsettledRows(loaded);
+    return loaded;
+  } catch (error) {
+    db.close();
+    throw translate(error, file);
+  }
+}
+
+export function closeFile({ db }: LoadedFile): void {
+  db.close();
+}
+
+/** Makes the tables of an empty file, with the first incarnation unless `incarnation` is undefined. */
+export function createTables(db: DatabaseSync, serverId: string, incarnation?: string): void {
+  transaction(db, () => {
+    db.exec(schema);
+    db.prepare("INSERT INTO meta VALUES ('serverId', ?)").run(serverId);
+    if (incarnation) db.prepare("INSERT INTO incarnations VALUES (1, ?, 'created')").run(incarnation);
+  });
+}
+
+/** A crash may have come between a repair and its last step, which puts the repaired file in the damaged one's place. */
+export function finishRepair(file: string): void {
+  if (!existsSync(repairedPath(file))) return;
+  // The damaged file's log must not be replayed onto the repaired one.
+  for (const suffix of ["-wal", "-shm", "-journal"]) rmSync(`${file}${suffix}`, { force: true });
+  renameSync(repairedPath(file), file);
+}
+
+function readState(db: DatabaseSync): LoadedFile {
+  const settled = new RangeSet();
+  for (const entry of db.prepare("SELECT first, last FROM settled ORDER BY first").iterate()) {
+    const [first = 0, last = 0] = numbersOf(entry, "first", "last");
+    settled.add({ first, last });
+  }
+  const incarnations = db
+    .prepare("SELECT firstPosition, id FROM incarnations ORDER BY firstPosition")
+    .all()
+    .map((entry) => {
+      const [firstPosition = 0] = numbersOf(entry, "firstPosition");
+      return { id: String(entry.id), firstPosition };
+    });
+  const newest = incarnations.at(-1);
+  if (!newest) throw new OutboxDamaged("no incarnation is on file");
+  const losses = db
+    .prepare("SELECT since, until, reason FROM losses")
+    .all()
+    .map((entry): Loss => {
+      const [from = 0, to = 0] = numbersOf(entry, "since", "until");
+      return { type: "gap", from, to, reason: String(entry.reason) };
+    });
+  const lastGiven = db.prepare("SELECT max(seq) AS seq FROM sqlite_sequence").get()?.seq;
+  return {
+    db,
+    incarnations,
+    settled,
+    lastPosition: Math.max(Number(lastGiven ?? 0), settled.ranges.at(-1)?.last ?? 0, newest.firstPosition - 1),
+    losses,
+    retentionMs: Number(readMeta(db, "retentionMs") ?? 0),
+    retentionWall: Number(readMeta(db, "retentionWall") ?? Number.MAX_SAFE_INTEGER),
+    insertRow: db.prepare("INSERT INTO rows VALUES (?, ?, ?)"),
+    readRows: db.prepare("SELECT position, checksum, body FROM rows WHERE position BETWEEN ? AND ? ORDER BY position"),
+    deleteRows: db.prepare("DELETE FROM rows WHERE position BETWEEN ? AND ?"),
+    firstHeld: db.prepare("SELECT min(position) AS position FROM rows"),
+    heldEntries: db.prepare(
+      "SELECT first, last FROM settled WHERE at IS NOT NULL AND last >= ? AND first <= ? ORDER BY first",
+    ),
+    oldEntries: db.prepare("SELECT first, last FROM settled WHERE at <= ? ORDER BY first LIMIT 100"),
+    overlapping: db.prepare("SELECT first, last, at FROM settled WHERE last >= ? AND first <= ?"),
+    entryBefore: db.prepare("SELECT first, last, at FROM settled WHERE first < ? ORDER BY first DESC LIMIT 1"),
+    saveMeta: db.prepare("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"),
+    pages: db.prepare(
+      "SELECT (page_count - freelist_count) * page_size AS used FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+    ),
+  };
+}
+
+/** Bytes of the file that hold something. */
+export function usedBytes({ pages }: LoadedFile): number {
+  return Number(pages.get()?.used ?? 0);
+}
+
+/** What waits must be there and whole. What is recorded is looked at when it is needed again. */
+function checkUnsettledRows({ settled, lastPosition, readRows }: LoadedFile): void {
+  for (const { first, last } of settled.missing({ first: 1, last: lastPosition })) {
+    let expected = first;
+    for (const raw of readRows.iterate(first, last)) {
+      const { position } = storedRow(raw);
+      if (position !== expected++) break;
+    }
+    if (expected !== last + 1) throw new OutboxDamaged(`row ${expected} is missing`);
+  }
+}
+
+function readMeta(db: DatabaseSync, name: string): string | undefined {
+  const value = db.prepare("SELECT value FROM meta WHERE name = ?").get(name)?.value;
+  return typeof value === "string" ? value : undefined;
+}
+
+/**
+ * Makes this process the outbox's only owner, until it ends or calls what is returned. The lock is on a file of its own
+ * and holds while the outbox is repaired.
+ * @throws OutboxError when another process is the owner
+ */
+export function lockOwner(file: string): () => void {
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: 2_000 });
+  try {
+    lock.exec("PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if (sqliteCode(error) !== sqlite.busy) throw translate(error, file);
+    throw new OutboxError(`${file} belongs to another running process: stop that one, or use another directory`);
+  }
+  return () => lock.close();
+}
+
+const sqlite = { busy: 5, io: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
+
+/** SQLite's primary result code, if the error is SQLite's. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+/** Gives SQLite's errors the names of this module; others stay as they are. */
+export function translate(error: unknown, file: string): unknown {
+  switch (sqliteCode(error)) {
+    case undefined:
+      return error;
+    case sqlite.full:
+    case sqlite.io:
+      return new OutboxFull(`${file} cannot be written: the disk is full or failing`, { cause: error });
+    case sqlite.corrupt:
+    case sqlite.notADatabase:
+      return new OutboxDamaged(`${file} is damaged`, { cause: error });
+    case sqlite.cannotOpen:
+      return new OutboxError(`${file} cannot be opened: is its directory there and writable?`, { cause: error });
+    default:
+      return new OutboxError(`${file} cannot be used`, { cause: error });
+  }
+}
+
+/** Runs `work` as one transaction: afterwards all of it is on disk, or none. */
+export function transaction<Result>(db: DatabaseSync, work: () => Result): Result {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    db.exec("COMMIT");
+    return result;
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** @throws OutboxDamaged when a column is not a number */
+export function numbersOf(row: Readonly<Record<string, unknown>>, ...columns: readonly string[]): number[] {
+  return columns.map((column) => {
+    const value = row[column];
+    if (typeof value !== "number") throw new OutboxDamaged(`${column} is not a number`);
+    return value;
+  });
+}

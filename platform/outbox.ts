@@ -1,0 +1,381 @@
+/**
+ * What has been executed, on disk until it is recorded for certain, and 24 hours longer, so that tables that were lost
+ * are filled again. Why it is made like this: docs/adr/0401 and 0402.
+ */
+import { randomUUID } from "node:crypto";
+import type { Clock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import {
+  checksum,
+  closeFile,
+  type LoadedFile,
+  loadFile,
+  lockOwner,
+  numbersOf,
+  OutboxDamaged,
+  OutboxFull,
+  type StoredRow,
+  storedRow,
+  transaction,
+  translate,
+  usedBytes,
+} from "./outbox-file.ts";
+import { repairFile } from "./outbox-repair.ts";
+import { type Range, RangeSet } from "./range-set.ts";
+import type { GapRow, OutboxRow } from "./wire.ts";
+
+/** A row before the outbox has numbered it. */
+export type NewRow = OutboxRow extends infer Row ? (Row extends OutboxRow ? Omit<Row, "sequence"> : never) : never;
+
+export interface OutboxOptions {
+  readonly file: string;
+  readonly serverId: string;
+  /** The file grows to about this size, then the outbox is full. */
+  readonly diskBoundBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long rows stay after they were recorded. */
+  readonly retentionMs?: number;
+  readonly uuid?: () => string;
+}
+
+/** Sequence numbers of an incarnation. */
+export interface Sequences extends Range {
+  readonly incarnation: string;
+}
+
+/** The positions that belong to one incarnation; none when `last < first`. A row's sequence number is `position - first + 1`. */
+export interface Span extends Range {
+  readonly incarnation: string;
+}
+
+export interface OutboxState {
+  readonly incarnation: string;
+  /** Sequence numbers of `incarnation`; 0 before the first. */
+  readonly lastSequence: number;
+  readonly recordedThrough: number;
+  /** Rows that are not recorded, of every incarnation. */
+  readonly waiting: number;
+  readonly bytes: number;
+}
+
+const dayMs = 86_400_000;
+/** Receipts seen within the same minute share an entry of `settled`. */
+const settledBucketMs = 60_000;
+/** Rows removed in one transaction: a tick must not wait long for it. */
+const dropRows = 2_000;
+/** A row must fit into one queue message. */
+export const maxRowBytes = 240_000;
+
+/**
+ * Opens the file; makes it when there is none, mends it when it is damaged. One process owns it.
+ * @throws OutboxError in one line: owned by another process, of another server, of an unknown format, disk full
+ */
+export function openOutbox(options: OutboxOptions): Outbox {
+  return new Outbox(options, lockOwner(options.file));
+}
+
+/**
+ * Rows have positions, which number them within the file and never repeat, and sequence numbers, which count them
+ * within an incarnation. Every change is on disk when the call returns. Calls throw OutboxError only.
+ */
+export class Outbox {
+  readonly serverId: string;
+  readonly #options: OutboxOptions;
+  readonly #uuid: () => string;
+  readonly #unlock: () => void;
+  #file: LoadedFile;
+  #verifiedFrom: number;
+  #retentionMs: number;
+  #retentionSince: number;
+  #reserveCut = false;
+
+  constructor(options: OutboxOptions, unlock: () => void) {
+    this.#options = options;
+    this.#uuid = options.uuid ?? randomUUID;
+    this.#unlock = unlock;
+    this.serverId = options.serverId;
+    try {
+      this.#file = this.#load();
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+    this.#verifiedFrom = this.#file.lastPosition + 1;
+    // Retention counts time that passed on the monotonic clock while running, and on the wall clock while not: a wall
+    // clock that jumps in between trims nothing early.
+    const { retentionMs, retentionWall } = this.#file;
+    this.#retentionMs = retentionMs + Math.max(0, options.clock.now() - retentionWall);
+    this.#retentionSince = options.clock.monotonic();
+  }
+
+  /**
+   * Puts rows on disk, all or none, and numbers them. With them goes a gap for each loss not told yet.
+   * @throws OutboxFull and nothing was taken; RangeError for a row larger than `maxRowBytes`
+   */
+  append(rows: readonly NewRow[]): Sequences {
+    const epoch = rows[0]?.epoch;
+    return this.#guard(() => {
+      this.#makeRoom();
+      const file = this.#file;
+      const gaps = epoch === undefined ? [] : file.losses.map((loss): Omit<GapRow, "sequence"> => ({ ...loss, epoch }));
+      const first = file.lastPosition + 1;
+      let position = file.lastPosition;
+      transaction(file.db, () => {
+        for (const row of [...rows, ...gaps]) {
+          const body = JSON.stringify(row);
+          if (Buffer.byteLength(body) > maxRowBytes)
+            throw new RangeError(`a ${row.type} row of ${body.length} bytes is too large`);
+          file.insertRow.run(++position, checksum(position, body), body);
+        }
+        if (gaps.length > 0) file.db.exec("DELETE FROM losses");
+      });
+      file.lastPosition = position;
+      file.losses = [];
+      const span = this.#currentSpan();
+      return { incarnation: span.incarnation, first: first - span.first + 1, last: first - span.first + rows.length };
+    });
+  }
+
+  state(): OutboxState {
+    const span = this.#currentSpan();
+    const [open] = this.#file.settled.missing(span);
+    return {
+      incarnation: span.incarnation,
+      lastSequence: span.last - span.first + 1,
+      recordedThrough: (open?.first ?? span.last + 1) - span.first,
+      waiting: this.#file.lastPosition - this.#file.settled.size,
+      bytes: usedBytes(this.#file),
+    };
+  }
+
+  get lastPosition(): number {
+    return this.#file.lastPosition;
+  }
+
+  /** Rows before this position were in the file when it was opened. */
+  get openedBefore(): number {
+    return this.#verifiedFrom;
+  }
+
+  /** Position of the first row on disk, recorded or not; one past the last when there is none. */
+  firstHeld(): number {
+    return this.#guard(() => {
+      const held = this.#file.firstHeld.get()?.position;
+      return typeof held === "number" ? held : this.#file.lastPosition + 1;
+    });
+  }
+
+  /** Oldest first. */
+  spans(): Span[] {
+    const { incarnations, lastPosition } = this.#file;
+    return incarnations.map(({ id, firstPosition }, index) => ({
+      incarnation: id,
+      first: firstPosition,
+      last: (incarnations[index + 1]?.firstPosition ?? lastPosition + 1) - 1,
+    }));
+  }
+
+  /** Positions without a receipt. */
+  unsettled(range: Range = { first: 1, last: this.#file.lastPosition }): Range[] {
+    return this.#file.settled.missing(range);
+  }
+
+  /** Positions with a receipt whose rows are still held, and so could be sent again. */
+  recordedAndHeld(range: Range): Range[] {
+    return this.#guard(() =>
+      this.#file.heldEntries
+        .all(range.first, range.last)
+        .map((entry) => numbersOf(entry, "first", "last"))
+        .map(([first = 0, last = 0]) => ({ first: Math.max(first, range.first), last: Math.min(last, range.last) })),
+    );
+  }
+
+  /** Rows of `range` in order, until they have `maxBytes` (always at least one). */
+  read({ first, last }: Range, maxBytes: number): StoredRow[] {
+    return this.#guard(() => {
+      const rows: StoredRow[] = [];
+      let bytes = 0;
+      for (const raw of this.#file.readRows.iterate(first, last)) {
+        const row = storedRow(raw);
+        bytes += Buffer.byteLength(row.body) + 32;
+        if (rows.length > 0 && bytes > maxBytes) break;
+        rows.push(row);
+      }
+      return rows;
+    });
+  }
+
+  /** Takes note that these positions have receipts. Those already noted do not count anew. */
+  confirm(ranges: readonly Range[]): void {
+    const { settled, lastPosition } = this.#file;
+    const fresh = ranges.flatMap(({ first, last }) =>
+      settled.missing({ first: Math.max(1, first), last: Math.min(last, lastPosition) }),
+    );
+    if (fresh.length === 0) return;
+    const at = this.#retentionNow();
+    this.#guard(() => {
+      transaction(this.#file.db, () => {
+        for (const range of fresh) this.#settle(range, at);
+        this.#saveRetention();
+      });
+      for (const range of fresh) this.#file.settled.add(range);
+    });
+  }
+
+  /** Their receipts are gone: these positions wait again, as far as their rows are still held. */
+  retract(ranges: readonly Range[]): void {
+    for (const range of ranges) {
+      const held = this.recordedAndHeld(range);
+      this.#guard(() => {
+        transaction(this.#file.db, () => {
+          for (const part of held) this.#unsettle(part);
+        });
+        for (const part of held) this.#file.settled.remove(part);
+      });
+    }
+  }
+
+  /** Removes rows that were recorded long enough ago, a few thousand at a time. Returns how many. */
+  trim(): number {
+    return this.#guard(() => this.#drop(this.#retentionNow() - (this.#options.retentionMs ?? dayMs)));
+  }
+
+  /**
+   * The table has receipts for numbers that this file, when opened, had not given out: its tail was lost. What was
+   * appended since then gets a new incarnation; none of it may have been sent.
+   */
+  reincarnate(reason: string): void {
+    const firstPosition = this.#verifiedFrom;
+    if (this.#currentSpan().first >= firstPosition) return;
+    const now = this.#options.clock.now();
+    const incarnation = { id: this.#uuid(), firstPosition };
+    this.#guard(() => {
+      const { db, incarnations, losses } = this.#file;
+      transaction(db, () => {
+        db.prepare("INSERT INTO incarnations VALUES (?, ?, ?)").run(firstPosition, incarnation.id, reason);
+        db.prepare("INSERT INTO losses VALUES (?, ?, ?)").run(now, now, reason);
+      });
+      incarnations.push(incarnation);
+      losses.push({ type: "gap", from: now, to: now, reason });
+    });
+    this.#options.log.error("the outbox has lost its tail; a new incarnation begins", { ...incarnation, reason });
+  }
+
+  close(): void {
+    transaction(this.#file.db, () => this.#saveRetention());
+    closeFile(this.#file);
+    this.#unlock();
+  }
+
+  #currentSpan(): Span {
+    const span = this.spans().at(-1);
+    if (!span) throw new OutboxDamaged(`${this.#options.file} has no incarnation`);
+    return span;
+  }
+
+  #load(): LoadedFile {
+    const { file, serverId } = this.#options;
+    try {
+      return loadFile(file, serverId, this.#uuid);
+    } catch (error) {
+      if (!(error instanceof OutboxDamaged)) throw error;
+      this.#repair(0);
+      return loadFile(file, serverId, this.#uuid);
+    }
+  }
+
+  #repair(lastPosition: number): void {
+    const { file, serverId, clock, log } = this.#options;
+    const report = repairFile({ file, serverId, lastPosition, now: clock.now(), incarnation: this.#uuid() });
+    log.error("the outbox was damaged and has been repaired", { file, ...report });
+  }
+
+  /** Mends the file when it turns out to be damaged, and tries once more. */
+  #guard<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      const meaning = translate(error, this.#options.file);
+      if (!(meaning instanceof OutboxDamaged)) throw meaning;
+      const { lastPosition } = this.#file;
+      closeFile(this.#file);
+      this.#repair(lastPosition);
+      this.#file = this.#load();
+      return work();
+    }
+  }
+
+  #makeRoom(): void {
+    const { diskBoundBytes, log, file } = this.#options;
+    if (usedBytes(this.#file) < diskBoundBytes) return;
+    if (!this.#reserveCut) {
+      this.#reserveCut = true;
+      log.warn("the outbox is at its bound: recorded rows are dropped before their time", { file, diskBoundBytes });
+    }
+    while (usedBytes(this.#file) >= diskBoundBytes) {
+      if (this.#drop(Number.MAX_SAFE_INTEGER) === 0) {
+        throw new OutboxFull(`${file} is full: ${diskBoundBytes} bytes of rows wait to be recorded`);
+      }
+    }
+  }
+
+  /** Drops rows settled at `before` or earlier, oldest first. */
+  #drop(before: number): number {
+    const { db, oldEntries, deleteRows } = this.#file;
+    const entries = oldEntries.all(before).map((entry) => numbersOf(entry, "first", "last"));
+    if (entries.length === 0) return 0;
+    return transaction(db, () => {
+      let dropped = 0;
+      for (const [first = 0, end = 0] of entries) {
+        if (dropped >= dropRows) break;
+        const range = { first, last: Math.min(end, first + dropRows - dropped - 1) };
+        dropped += Number(deleteRows.run(range.first, range.last).changes);
+        this.#unsettle(range);
+        this.#settle(range, null);
+      }
+      this.#saveRetention();
+      return dropped;
+    });
+  }
+
+  /** Adds an entry, or lengthens the one before it when it is of the same minute. */
+  #settle({ first, last }: Range, at: number | null): void {
+    const { db, entryBefore } = this.#file;
+    const before = entryBefore.get(first);
+    const bucket = (time: unknown) => (typeof time === "number" ? Math.floor(time / settledBucketMs) : null);
+    if (before && before.last === first - 1 && bucket(before.at) === bucket(at)) {
+      db.prepare("UPDATE settled SET last = ? WHERE first = ?").run(last, Number(before.first));
+    } else {
+      db.prepare("INSERT INTO settled VALUES (?, ?, ?)").run(first, last, at);
+    }
+  }
+
+  /** Cuts `range` out of the entries. */
+  #unsettle(range: Range): void {
+    const { db, overlapping } = this.#file;
+    for (const entry of overlapping.all(range.first, range.last)) {
+      const [first = 0, last = 0] = numbersOf(entry, "first", "last");
+      const at = typeof entry.at === "number" ? entry.at : null;
+      db.prepare("DELETE FROM settled WHERE first = ?").run(first);
+      for (const rest of remainder({ first, last }, range)) {
+        db.prepare("INSERT INTO settled VALUES (?, ?, ?)").run(rest.first, rest.last, at);
+      }
+    }
+  }
+
+  #retentionNow(): number {
+    return Math.floor(this.#retentionMs + this.#options.clock.monotonic() - this.#retentionSince);
+  }
+
+  #saveRetention(): void {
+    this.#file.saveMeta.run("retentionMs", String(this.#retentionNow()));
+    this.#file.saveMeta.run("retentionWall", String(this.#options.clock.now()));
+  }
+}
+
+function remainder(range: Range, cut: Range): readonly Range[] {
+  const rest = new RangeSet([range]);
+  rest.remove(cut);
+  return rest.ranges;
+}

@@ -1,0 +1,407 @@
+/**
+ * Sends an outbox's rows to the queue until each has a receipt. Rows count as recorded by receipts alone, never by a
+ * queue's answer or by the greatest number seen. Why it is made like this: docs/adr/0403.
+ */
+import { randomUUID } from "node:crypto";
+import { SendMessageBatchCommand, type SendMessageBatchCommandOutput } from "@aws-sdk/client-sqs";
+import type { Clock } from "./clock.ts";
+import { describeError, type Log } from "./log.ts";
+import type { Outbox, Span } from "./outbox.ts";
+import type { StoredRow } from "./outbox-file.ts";
+import { type Range, RangeSet } from "./range-set.ts";
+import { batchFormat } from "./wire.ts";
+
+export interface SenderOptions {
+  readonly outbox: Outbox;
+  readonly sqs: {
+    send(
+      command: SendMessageBatchCommand,
+      options: { abortSignal: AbortSignal },
+    ): Promise<SendMessageBatchCommandOutput>;
+  };
+  readonly queueUrl: string;
+  /** Receipts that reach to `fromSequence` or beyond; strongly consistent. */
+  readonly readReceipts: (incarnation: string, fromSequence: number) => Promise<readonly Range[]>;
+  /** Rows that lie in the dead-letter queue: not sent again while they do. */
+  readonly readTombstones: (incarnation: string) => Promise<readonly { readonly sequence: number }[]>;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly uuid?: () => string;
+  readonly tuning?: Partial<SenderTuning>;
+}
+
+export interface SenderTuning {
+  /** At least this long between messages of new rows, unless one is full: queue and function are paid per message. */
+  readonly packMs: number;
+  readonly maxMessageBytes: number;
+  readonly maxMessageRows: number;
+  /** Messages without a receipt, beyond which only new rows are sent... */
+  readonly backlogWindow: number;
+  /** ...and beyond which nothing is. */
+  readonly window: number;
+  readonly pollMs: number;
+  /** The first time-out of a message; grows with the latency seen, and doubles with each resend. */
+  readonly timeoutMs: number;
+  readonly maxTimeoutMs: number;
+  /** How often the receipts of everything that is still held are read again. */
+  readonly recheckMs: number;
+  readonly maxBackoffMs: number;
+}
+
+export const defaultTuning: SenderTuning = {
+  packMs: 2_000,
+  maxMessageBytes: 200_000,
+  maxMessageRows: 1_000,
+  backlogWindow: 24,
+  window: 64,
+  pollMs: 500,
+  timeoutMs: 15_000,
+  maxTimeoutMs: 900_000,
+  recheckMs: 600_000,
+  maxBackoffMs: 2_000,
+};
+
+export interface SenderStatus {
+  /** Unix ms. */
+  readonly lastSentAt: number | null;
+  /** One line; null while all is well. */
+  readonly trouble: string | null;
+  /** Messages without a receipt. */
+  readonly inFlight: number;
+}
+
+export interface Sender {
+  /** Works until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  status(): SenderStatus;
+}
+
+/** Message groups of first sends; resends get groups of their own, since the first one's may be blocked. */
+const groups = 4;
+const maxBatchMessages = 10;
+/** Some emulators take no more than 256 KiB in a batch. */
+const maxBatchBytes = 250_000;
+const roundMs = 100;
+const sendTimeoutMs = 5_000;
+/** Fewer rows than this do not fill a message. */
+const fewRows = 100;
+/** Rows that are this far behind the newest count as backlog. */
+const freshRows = 2_000;
+
+/** Positions `first..last`, sent and without a receipt yet. */
+interface Flight extends Range {
+  readonly resends: number;
+  /** Monotonic ms. */
+  readonly sentAt: number;
+  readonly expiresAt: number;
+}
+
+interface Message extends Range {
+  readonly resends: number;
+  readonly span: Span;
+  readonly body: string;
+}
+
+export function createSender(options: SenderOptions): Sender {
+  return new OutboxSender(options);
+}
+
+class OutboxSender implements Sender {
+  readonly #options: SenderOptions;
+  readonly #tuning: SenderTuning;
+  readonly #uuid: () => string;
+  #flights: Flight[] = [];
+  /** To be sent again. */
+  #retries: (Range & { readonly resends: number })[] = [];
+  readonly #buried = new RangeSet();
+  /** New rows lie beyond; what is not settled up to here is backlog. */
+  #cursor: number;
+  #verified = false;
+  #nextPoll = 0;
+  #nextRecheck: number;
+  #nextBurialCheck = 0;
+  #nextPack = 0;
+  #nextTrim = 0;
+  #group = 0;
+  #latency: { readonly mean: number; readonly deviation: number } | undefined;
+  #lastSentAt: number | null = null;
+  #trouble: string | null = null;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#tuning = { ...defaultTuning, ...options.tuning };
+    this.#uuid = options.uuid ?? randomUUID;
+    this.#cursor = options.outbox.lastPosition;
+    this.#nextRecheck = options.clock.monotonic() + Math.min(60_000, this.#tuning.recheckMs);
+  }
+
+  status(): SenderStatus {
+    return {
+      lastSentAt: this.#lastSentAt,
+      trouble: this.#trouble,
+      inFlight: this.#flights.length + this.#retries.length,
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#round(signal);
+        if (this.#trouble !== null) log.info("sending works again", { after: this.#trouble });
+        failures = 0;
+        this.#trouble = null;
+        await clock.sleep(roundMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = describeError(error);
+        if (trouble !== this.#trouble) log.warn("sending does not work; it is tried again", { error: trouble });
+        this.#trouble = trouble;
+        failures = Math.min(failures + 1, 20);
+        await clock.sleep(random() * Math.min(this.#tuning.maxBackoffMs, 100 * 2 ** failures), signal);
+      }
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const now = this.#options.clock.monotonic();
+    if (!this.#verified || now >= this.#nextPoll) await this.#poll();
+    this.#expire();
+    if (this.#retries.length > 0 || this.#buried.size > 0) await this.#readBurials();
+    while (!signal.aborted) {
+      const messages = this.#pack();
+      if (messages.length === 0) break;
+      await this.#send(messages, signal);
+      if (this.#options.clock.monotonic() >= this.#nextPoll) await this.#poll();
+    }
+    if (now >= this.#nextTrim) {
+      this.#nextTrim = now + 1_000;
+      this.#options.outbox.trim();
+    }
+  }
+
+  /** Reads receipts of what waits; from time to time of everything held. */
+  async #poll(): Promise<void> {
+    const { outbox, clock } = this.#options;
+    const held = outbox.firstHeld();
+    const now = clock.monotonic();
+    const whole = now >= this.#nextRecheck;
+    const spans = outbox.spans();
+    for (const span of spans) {
+      if (span.last < held && (this.#verified || span !== spans.at(-1))) continue;
+      const oldest = Math.max(span.first, held);
+      const [open] = this.#open(span);
+      // One settled number more: if its receipt is gone, the table has lost others too.
+      const from = whole ? oldest : Math.max(oldest, (open?.first ?? span.last + 1) - 1);
+      const complete = await this.#reconcile(span, from);
+      if (!complete && from > oldest) await this.#reconcile(span, oldest);
+    }
+    this.#verified = true;
+    if (whole) this.#nextRecheck = now + this.#tuning.recheckMs;
+    this.#nextPoll = clock.monotonic() + this.#tuning.pollMs;
+    this.#land();
+  }
+
+  /** Takes the table's word on everything from position `from` on. False when receipts seen before are gone. */
+  async #reconcile(span: Span, from: number): Promise<boolean> {
+    const { outbox, readReceipts, log } = this.#options;
+    const current = outbox.spans().at(-1)?.incarnation === span.incarnation;
+    const receipts = await readReceipts(span.incarnation, from - span.first + 1);
+    const recorded = new RangeSet(
+      receipts.map(({ first, last }) => ({ first: first + span.first - 1, last: last + span.first - 1 })),
+    );
+    const beyond = recorded.ranges.at(-1)?.last ?? 0;
+    if (!this.#verified && current && beyond >= outbox.openedBefore) {
+      outbox.reincarnate(
+        `${beyond - outbox.openedBefore + 1} recorded rows are not in the outbox file: its tail was lost`,
+      );
+      return this.#reconcile({ ...span, last: outbox.openedBefore - 1 }, Math.min(from, outbox.openedBefore - 1));
+    }
+    const known: Range = { first: from, last: span.last };
+    outbox.confirm(recorded.within(known));
+    const gone = outbox.recordedAndHeld(known).flatMap((range) => recorded.missing(range));
+    if (gone.length === 0) return true;
+    const rows = gone.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+    log.warn("receipts are gone, the table has lost data: it is sent again", { incarnation: span.incarnation, rows });
+    outbox.retract(gone);
+    // What is in the air was most likely lost too.
+    this.#retries.push(...this.#flights);
+    this.#flights = [];
+    return false;
+  }
+
+  /** Takes down what has its receipts; learns how long that takes. */
+  #land(): void {
+    const { outbox, clock } = this.#options;
+    const landed = (range: Range) => outbox.unsettled(range).length === 0;
+    for (const flight of this.#flights) {
+      if (flight.resends === 0 && landed(flight)) this.#learnLatency(clock.monotonic() - flight.sentAt);
+    }
+    this.#flights = this.#flights.filter((flight) => !landed(flight));
+    this.#retries = this.#retries.filter((retry) => !landed(retry));
+  }
+
+  /** RFC 6298, section 2. Resends are not measured: it is unknown which of the messages was recorded (Karn). */
+  #learnLatency(ms: number): void {
+    const { mean, deviation } = this.#latency ?? { mean: ms, deviation: ms / 2 };
+    this.#latency = {
+      mean: mean + (ms - mean) / 8,
+      deviation: deviation + (Math.abs(ms - mean) - deviation) / 4,
+    };
+  }
+
+  #timeout(resends: number): number {
+    const { timeoutMs, maxTimeoutMs } = this.#tuning;
+    const usual = this.#latency ? this.#latency.mean + 4 * this.#latency.deviation : 0;
+    return Math.min(maxTimeoutMs, Math.max(timeoutMs, usual) * 2 ** Math.min(resends, 20));
+  }
+
+  #expire(): void {
+    const now = this.#options.clock.monotonic();
+    const expired = this.#flights.filter(({ expiresAt }) => expiresAt <= now);
+    if (expired.length === 0) return;
+    this.#flights = this.#flights.filter(({ expiresAt }) => expiresAt > now);
+    this.#retries.push(...expired.map(({ first, last, resends }) => ({ first, last, resends: resends + 1 })));
+    this.#options.log.warn("no receipt in time: sent again", { messages: expired.length });
+    this.#nextBurialCheck = now;
+  }
+
+  async #readBurials(): Promise<void> {
+    const { outbox, clock, readTombstones } = this.#options;
+    if (clock.monotonic() < this.#nextBurialCheck) return;
+    const held = outbox.firstHeld();
+    const buried: number[] = [];
+    for (const span of outbox.spans()) {
+      if (span.last < held) continue;
+      for (const { sequence } of await readTombstones(span.incarnation)) buried.push(sequence + span.first - 1);
+    }
+    for (const range of this.#buried.ranges.slice()) this.#buried.remove(range);
+    for (const position of buried) this.#buried.add({ first: position, last: position });
+    this.#nextBurialCheck = clock.monotonic() + 10_000;
+  }
+
+  /** The next batch: resends, then new rows, then backlog. Empty when nothing is due. */
+  #pack(): Message[] {
+    const { clock } = this.#options;
+    const { packMs, window, backlogWindow } = this.#tuning;
+    const messages: Message[] = [];
+    let bytes = 0;
+    const add = (message: Message): boolean => {
+      const size = Buffer.byteLength(message.body);
+      if (messages.length === maxBatchMessages || (messages.length > 0 && bytes + size > maxBatchBytes)) return false;
+      bytes += size;
+      messages.push(message);
+      return true;
+    };
+    for (let left = this.#retries.length; left > 0; left--) {
+      const retry = this.#retries.shift();
+      const [open, ...others] = retry ? this.#open(retry) : [];
+      if (!retry || !open) continue;
+      const message = this.#message(open, retry.resends);
+      if (!message || !add(message)) {
+        this.#retries.unshift(retry);
+        break;
+      }
+      // What the message does not hold waits for its turn.
+      const rest = [{ first: message.last + 1, last: open.last }, ...others].filter(({ first, last }) => first <= last);
+      this.#retries.push(...rest.map((range) => ({ ...range, resends: retry.resends })));
+    }
+
+    const inFlight = () => this.#flights.length + this.#retries.length + messages.length;
+    if (inFlight() < window) {
+      const message = this.#packFresh(messages);
+      if (message && add(message)) {
+        this.#cursor = message.last;
+        this.#nextPack = clock.monotonic() + packMs;
+      }
+    }
+    while (inFlight() < backlogWindow) {
+      const [old] = this.#unsent({ first: 1, last: this.#cursor }, messages);
+      const message = old && this.#message(old, 0);
+      if (!message || !add(message)) break;
+    }
+    return messages;
+  }
+
+  /** New rows, when they are due or fill a message. */
+  #packFresh(packed: readonly Range[]): Message | undefined {
+    const { outbox, clock } = this.#options;
+    const due = clock.monotonic() >= this.#nextPack;
+    if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
+    if (outbox.lastPosition - this.#cursor > freshRows) this.#cursor = outbox.lastPosition - freshRows / 2;
+    const [fresh] = this.#unsent({ first: this.#cursor + 1, last: outbox.lastPosition }, packed);
+    const message = fresh && this.#message(fresh, 0);
+    return message && (due || message.last < fresh.last) ? message : undefined;
+  }
+
+  /** What of `range` has neither a receipt nor a grave. */
+  #open(range: Range): Range[] {
+    return this.#options.outbox.unsettled(range).flatMap((open) => this.#buried.missing(open));
+  }
+
+  /** What of `range` is open and not under way. */
+  #unsent(range: Range, packed: readonly Range[]): Range[] {
+    const underWay = new RangeSet([...this.#flights, ...this.#retries, ...packed]);
+    return this.#open(range).flatMap((open) => underWay.missing(open));
+  }
+
+  /** A message with the first rows of `range`, as many as go into one. */
+  #message(range: Range, resends: number): Message | undefined {
+    const { outbox } = this.#options;
+    const { maxMessageBytes, maxMessageRows } = this.#tuning;
+    const span = outbox.spans().find(({ first, last }) => first <= range.first && range.first <= last);
+    if (!span) return undefined;
+    const last = Math.min(range.last, span.last, range.first + maxMessageRows - 1);
+    const rows = outbox.read({ first: range.first, last }, maxMessageBytes);
+    const end = rows.at(-1);
+    if (!end) return undefined;
+    const base = Math.max(1, outbox.firstHeld() - span.first + 1);
+    return { first: range.first, last: end.position, resends, span, body: envelope(outbox.serverId, span, base, rows) };
+  }
+
+  async #send(messages: readonly Message[], signal: AbortSignal): Promise<void> {
+    const { sqs, queueUrl, outbox, clock } = this.#options;
+    const prefix = encodeURIComponent(outbox.serverId).slice(0, 80);
+    const entries = messages.map(({ body, resends }, index) => ({
+      Id: String(index),
+      MessageBody: body,
+      MessageGroupId: resends === 0 ? `${prefix}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
+      MessageDeduplicationId: this.#uuid(),
+    }));
+    const accepted: Message[] = [];
+    try {
+      const answer = await sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }), {
+        abortSignal: AbortSignal.any([signal, AbortSignal.timeout(sendTimeoutMs)]),
+      });
+      const refused = new Map((answer.Failed ?? []).map(({ Id, Message, Code }) => [Id, Message ?? Code ?? "refused"]));
+      accepted.push(...messages.filter((_, index) => !refused.has(String(index))));
+      const [reason] = refused.values();
+      if (reason !== undefined) throw new Error(`the queue refuses messages: ${reason}`);
+    } finally {
+      const sentAt = clock.monotonic();
+      if (accepted.length > 0) this.#lastSentAt = clock.now();
+      for (const { first, last, resends } of messages.filter((message) => accepted.includes(message))) {
+        this.#flights.push({ first, last, resends, sentAt, expiresAt: sentAt + this.#timeout(resends) });
+      }
+      // Whether these arrived is unknown: they go out again as any resend.
+      for (const { first, last, resends } of messages.filter((message) => !accepted.includes(message))) {
+        this.#retries.push({ first, last, resends: Math.max(1, resends) });
+      }
+    }
+  }
+}
+
+/** A message's body; rows are spliced in as they lie on disk, which spares parsing and writing them again. */
+function envelope(serverId: string, span: Span, base: number, rows: readonly StoredRow[]): string {
+  const sequenceOf = ({ position }: StoredRow) => position - span.first + 1;
+  const [head] = rows;
+  const end = rows.at(-1);
+  if (!head || !end) throw new RangeError("a message has at least one row");
+  const { incarnation } = span;
+  const range = { first: sequenceOf(head), last: sequenceOf(end) };
+  const frame = JSON.stringify({ format: batchFormat, serverId, incarnation, base, ...range });
+  const texts = rows.map((row) => `{"sequence":${sequenceOf(row)},${row.body.slice(1)}`);
+  return `${frame.slice(0, -1)},"rows":[${texts.join(",")}]}`;
+}
