@@ -14,11 +14,8 @@ test: install ## every test; TEST=test/platform runs a part
 check: install ## format, lint, types, import rules
 	@$(run) npm run --silent check
 
-install: node_modules/.installed ## what is missing, nothing else
-
-node_modules/.installed: package.json package-lock.json
+install: ## what is missing, nothing else
 	@sh local/install.sh
-	@touch $@
 
 clean: ## remove what was built and installed here; the local cloud's state goes, too
 	@if [ -x node_modules/.bin/node ]; then bin/evenkeel down; fi
