@@ -1,0 +1,55 @@
+import { describe, expect, it } from "@jest/globals";
+import { readWindows, storedWindow, windowItem } from "../../../platform/tables/windows.ts";
+import type { WindowRow } from "../../../platform/wire.ts";
+import { documentAnsweredBy } from "../../support/document.ts";
+
+const band = { average: 50, min: 10, max: 90 };
+const row: WindowRow = {
+  type: "window",
+  sequence: 9,
+  epoch: "e",
+  endedAt: 1_795_251_599_999,
+  tickMs: 100,
+  firstTick: 20,
+  bounds: "exact",
+  metrics: { cpu: band, io: band, memory: band },
+  queries: ["a", "b"],
+  ticks: [[0, 1, 0], [], [1]],
+};
+
+describe("a window's item", () => {
+  it("holds what ran per tick in one line", () => {
+    expect(windowItem("s", "i", row, 60)).toMatchObject({ key: "s#2026-11-21T08", ticks: "0,1,0;;1" });
+  });
+
+  it("gives the window back as the estimator takes it", () => {
+    const item = windowItem("s", "i", row, 60);
+    expect(storedWindow(item)).toMatchObject({ key: item.at, firstTick: 20, ticks: [["a", "b", "a"], [], ["b"]] });
+  });
+
+  it("keeps a single empty tick", () => {
+    expect(storedWindow(windowItem("s", "i", { ...row, ticks: [[]] }, 60)).ticks).toEqual([[]]);
+  });
+});
+
+describe("readWindows", () => {
+  it("asks each hour between the times, and leaves out what it cannot read", async () => {
+    const good = windowItem("s", "i", row, 60);
+    const partitions: unknown[] = [];
+    const document = documentAnsweredBy((_, { ExpressionAttributeValues: values }) => {
+      partitions.push(values);
+      if (JSON.stringify(values).includes("T08")) return { Items: [good, { ...good, at: "future", format: 2 }] };
+      return { Items: [{ ...good, at: "damaged", ticks: "0;2" }] };
+    });
+    const { windows, unreadable } = await readWindows(document, "t", "s", row.endedAt, row.endedAt + 1);
+    expect(partitions).toEqual([
+      { ":partition": "s#2026-11-21T08", ":from": "1795251599999", ":to": "1795251600000~" },
+      { ":partition": "s#2026-11-21T09", ":from": "1795251599999", ":to": "1795251600000~" },
+    ]);
+    expect(windows.map(({ key }) => key)).toEqual([good.at]);
+    expect(unreadable).toEqual([
+      { table: "t", key: "s#2026-11-21T08 future", problem: expect.stringContaining("format") },
+      { table: "t", key: "s#2026-11-21T08 damaged", problem: expect.stringContaining("no query 2 of 2") },
+    ]);
+  });
+});

@@ -1,0 +1,22 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+
+/** A document client whose commands go to `answer` (name such as `PutCommand`, and input) and never to a network. */
+export function documentAnsweredBy(
+  answer: (command: string, input: Readonly<Record<string, unknown>>) => object | Promise<object>,
+): DynamoDBDocumentClient {
+  const client = new DynamoDBClient({
+    region: "us-east-1",
+    credentials: { accessKeyId: "none", secretAccessKey: "none" },
+  });
+  const document = DynamoDBDocumentClient.from(client);
+  document.middlewareStack.add(
+    (_, context) => async (args) => {
+      const name = String(context.commandName);
+      const output = await answer(name, { ...args.input });
+      return { output: { $metadata: {}, ...output }, response: {} };
+    },
+    { step: "initialize", priority: "high" },
+  );
+  return document;
+}
