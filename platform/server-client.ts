@@ -113,6 +113,13 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
     const where = `GET ${base}/stream`;
     const idle = new AbortController();
     const idleTimer = createIdleTimer(idle, helloTimeoutMs);
+    let consuming = false;
+    const consume = (event: StreamEvent) => {
+      consuming = true;
+      const wish = options.onEvent(event);
+      consuming = false;
+      return wish;
+    };
     try {
       const response = await fetch(`${base}/stream`, { signal: AbortSignal.any([signal, idle.signal]) });
       if (!response.ok || !response.body)
@@ -137,11 +144,12 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
             idleTimer.touch(Math.min(Math.max(idleMs.min, 20 * event.tickMs), idleMs.max));
           }
           if (!hello) throw new BadAnswer(`${where}: the first event is not a hello`);
-          if (options.onEvent(event) === "again") return;
+          if (signal.aborted || consume(event) === "again") return;
         }
       }
       throw new ServerUnreachable(`${where}: the server ended the stream`, "no", undefined);
     } catch (cause) {
+      if (consuming) throw cause;
       if (signal.aborted) return;
       throw cause instanceof ServerError ? cause : unreachable(where, idle.signal.aborted ? idle.signal.reason : cause);
     } finally {
@@ -249,11 +257,14 @@ const notSent: ReadonlySet<unknown> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+/** What `fetch` throws; not always an instance of this realm's Error. */
+const failure = z.object({ message: z.string().optional(), code: z.string().optional() });
+const fetchFailure = failure.extend({ cause: failure.optional() });
+
 function unreachable(where: string, error: unknown): ServerUnreachable {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  const why = cause instanceof Error ? cause.message || String(code) : String(cause);
-  return new ServerUnreachable(`${where}: ${why}`, notSent.has(code) ? "no" : "unknown", error);
+  const thrown = fetchFailure.safeParse(error).data ?? {};
+  const { message, code } = thrown.cause ?? thrown;
+  return new ServerUnreachable(`${where}: ${message || code || error}`, notSent.has(code) ? "no" : "unknown", error);
 }
 
 function createIdleTimer(controller: AbortController, firstMs: number) {
