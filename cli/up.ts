@@ -84,15 +84,20 @@ async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
   };
   while (!stop.signal.aborted) {
     const session = createSession(sessionOptions);
+    const over = new AbortController();
     try {
       await start(session);
       print(`\n${formatTable(["", ""], session.addresses()).trim()}\n`);
       print("Look closer with bin/evenkeel status | costs | audit | tail. Ctrl-C stops everything; state is kept.\n");
-      const ended = await Promise.race([watch(session, line, stop.signal), session.cloudEnded]);
+      const ended = await Promise.race([
+        watch(session, line, AbortSignal.any([stop.signal, over.signal])),
+        session.cloudEnded,
+      ]);
       if (ended !== undefined) line.say(`the cloud ended (${ended}): everything starts again`);
     } catch (error) {
       if (!stop.signal.aborted) throw error;
     } finally {
+      over.abort();
       line.clear();
       if (stop.signal.aborted) print("stopping (Ctrl-C again ends at once, and the cloud's latest state is lost)");
       await session.stop();
@@ -106,7 +111,8 @@ async function start(session: Session): Promise<void> {
     title,
     task: (_: unknown, task: { title: string; output: string }) =>
       run((detail) => {
-        task.output = detail;
+        // Elsewhere each detail would be a line that stays.
+        if (process.stdout.isTTY) task.output = detail;
       }),
   }));
   const rendererOptions = { showErrorMessage: false, collapseErrors: false, timer: PRESET_TIMER } as const;
@@ -119,7 +125,6 @@ async function start(session: Session): Promise<void> {
 
 /** Shows how the loop does until `signal` aborts. */
 async function watch(session: Session, line: LiveLine, signal: AbortSignal): Promise<undefined> {
-  const startedAt = systemClock.monotonic();
   const before = await observe(session.serverUrl, undefined);
   const recordedBefore = before.server.ok ? before.server.value.outbox.recordedThrough : 0;
   let recording = false;
@@ -129,8 +134,8 @@ async function watch(session: Session, line: LiveLine, signal: AbortSignal): Pro
     line.show(statusLine(observation));
     if (!recording && observation.server.ok && observation.server.value.outbox.recordedThrough > recordedBefore) {
       recording = true;
-      const seconds = (systemClock.monotonic() - startedAt) / 1_000;
-      line.say(`the first executions are recorded (${seconds.toFixed(1)} s after the last start-up step)`);
+      const seconds = performance.now() / 1_000;
+      line.say(`the first executions are recorded, ${seconds.toFixed(1)} s after the start`);
     }
     await systemClock.sleep(recording ? 1_000 : 250, signal);
   }

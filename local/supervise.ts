@@ -60,10 +60,8 @@ export async function supervise(options: ServiceOptions): Promise<Service> {
     void child.exited.then(({ code, signal }) => {
       if (stopping) return;
       backoffMs = performance.now() - startedAt > steadyMs ? firstBackoffMs : Math.min(backoffMs * 2, longestBackoffMs);
-      const how = signal ?? `exit status ${code}`;
-      options.onTrouble(
-        `the ${options.name} ended (${how}) and starts again in ${(backoffMs / 1000).toFixed(1)} s: ${lastWords(options.log)}`,
-      );
+      const how = signal ?? `exit status ${code}: ${lastWords(options.log)}`;
+      options.onTrouble(`the ${options.name} ended (${how}) and starts again in ${(backoffMs / 1000).toFixed(1)} s`);
       pause = setTimeout(() => void restart(), backoffMs);
     });
   };
