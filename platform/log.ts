@@ -9,9 +9,14 @@ export interface Log {
 
 /** An error as one line: its message and those of its causes. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isError(error)) return String(error);
   const message = (error.message || error.name).replaceAll(/\s*\n\s*/g, " ");
   return error.cause === undefined ? message : `${message} (${describeError(error.cause)})`;
+}
+
+/** Also of another realm, as a test runner's is. */
+function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
 }
 
 /** @param write takes one line without its end; standard error by default */
@@ -22,7 +27,7 @@ export function createLog(
   const at = (level: string) => (message: string, fields?: LogFields) =>
     write(
       JSON.stringify({ time: new Date().toISOString(), level, name, message, ...fields }, (_, value: unknown) =>
-        value instanceof Error ? describeError(value) : value,
+        isError(value) ? describeError(value) : value,
       ),
     );
   return { info: at("info"), warn: at("warn"), error: at("error") };

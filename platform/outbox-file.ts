@@ -210,23 +210,25 @@ function readMeta(db: DatabaseSync, name: string): string | undefined {
  * @throws OutboxError when another process is the owner
  */
 export function lockOwner(file: string): () => void {
-  const lock = new DatabaseSync(`${file}.lock`, { timeout: 2_000 });
+  let lock: DatabaseSync | undefined;
   try {
+    lock = new DatabaseSync(`${file}.lock`, { timeout: 2_000 });
     lock.exec("PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (error) {
-    lock.close();
+    lock?.close();
     if (sqliteCode(error) !== sqlite.busy) throw translate(error, file);
     throw new OutboxError(`${file} belongs to another running process: stop that one, or use another directory`);
   }
-  return () => lock.close();
+  const owned = lock;
+  return () => owned.close();
 }
 
 const sqlite = { busy: 5, io: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
 
 /** SQLite's primary result code, if the error is SQLite's. */
 function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
-  return error.errcode & 0xff;
+  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
+  return Number(error.errcode) & 0xff;
 }
 
 /** Gives SQLite's errors the names of this module; others stay as they are. */

@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { silentLog } from "../../platform/log.ts";
+import { type NewRow, type Outbox, type OutboxOptions, openOutbox } from "../../platform/outbox.ts";
+import { FakeClock } from "./clock.ts";
+
+/** UUIDs that count up: `00000000-0000-4000-8000-000000000001`, ... */
+export function countingUuid(prefix = 0): () => string {
+  let count = 0;
+  return () => `0000000${prefix}-0000-4000-8000-${String(++count).padStart(12, "0")}`;
+}
+
+export function openTestOutbox(directory: string, options: Partial<OutboxOptions> = {}): Outbox {
+  return openOutbox({
+    file: join(directory, "outbox.sqlite"),
+    serverId: "s",
+    diskBoundBytes: 2 ** 30,
+    clock: new FakeClock(),
+    log: silentLog,
+    uuid: countingUuid(),
+    ...options,
+  });
+}
+
+/** An execution that is told from others by `number`. */
+export function execution(number: number): NewRow {
+  return {
+    type: "execution",
+    epoch: "e",
+    executionId: `x${number}`,
+    queryId: `q${number % 7}`,
+    arrivedAt: 1_000 + number,
+    executedAt: 1_100 + number,
+    tick: number,
+    delayTicks: 1,
+  };
+}
+
+export function executions(count: number, from = 1): NewRow[] {
+  return Array.from({ length: count }, (_, offset) => execution(from + offset));
+}
