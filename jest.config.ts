@@ -17,7 +17,11 @@ const config: Config = {
   projects: [
     { ...shared, displayName: "unit", testMatch: ["<rootDir>/test/**/!(*.prop|*.int|*.e2e).test.ts"] },
     kind("property", "prop.test"),
-    kind("integration", "int.test"),
+    {
+      ...kind("integration", "int.test"),
+      globalSetup: "<rootDir>/test/support/cloud-setup.ts",
+      globalTeardown: "<rootDir>/test/support/cloud-teardown.ts",
+    },
     kind("end-to-end", "e2e.test"),
   ],
 };

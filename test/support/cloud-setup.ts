@@ -1,0 +1,3 @@
+import { startSharedCloud } from "./cloud.ts";
+
+export default startSharedCloud;

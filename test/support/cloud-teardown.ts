@@ -1,0 +1,3 @@
+import { stopSharedCloud } from "./cloud.ts";
+
+export default stopSharedCloud;
