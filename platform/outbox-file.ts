@@ -96,7 +96,7 @@ export function loadFile(file: string, serverId: string, uuid: () => string): Lo
   const db = new DatabaseSync(file, { timeout: 2_000 });
   try {
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-    db.exec("PRAGMA journal_size_limit = 16777216");
+    db.exec("PRAGMA journal_size_limit = 16777216; PRAGMA cell_size_check = ON");
     const version = db.prepare("PRAGMA user_version").get()?.user_version;
     if (version === 0) createTables(db, serverId, uuid());
     else if (version !== 1) {

@@ -191,17 +191,19 @@ export class Outbox {
     );
   }
 
-  /** Rows of `range` in order, until they have `maxBytes` (always at least one). */
+  /** The rows of `range`, which must all be held, in order, until they have `maxBytes` (always at least one). */
   read({ first, last }: Range, maxBytes: number): StoredRow[] {
     return this.#guard(() => {
       const rows: StoredRow[] = [];
       let bytes = 0;
       for (const raw of this.#file.readRows.iterate(first, last)) {
         const row = storedRow(raw);
+        if (row.position !== first + rows.length) break;
         bytes += Buffer.byteLength(row.body) + 32;
-        if (rows.length > 0 && bytes > maxBytes) break;
+        if (rows.length > 0 && bytes > maxBytes) return rows;
         rows.push(row);
       }
+      if (first + rows.length <= last) throw new OutboxDamaged(`row ${first + rows.length} is missing`);
       return rows;
     });
   }

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { silentLog } from "../../platform/log.ts";
 import { type NewRow, type Outbox, type OutboxOptions, openOutbox } from "../../platform/outbox.ts";
+import type { StoredRow } from "../../platform/outbox-file.ts";
+import { RangeSet } from "../../platform/range-set.ts";
 import { FakeClock } from "./clock.ts";
 
 /** UUIDs that count up: `00000000-0000-4000-8000-000000000001`, ... */
@@ -37,4 +39,13 @@ export function execution(number: number): NewRow {
 
 export function executions(count: number, from = 1): NewRow[] {
   return Array.from({ length: count }, (_, offset) => execution(from + offset));
+}
+
+/** Every row on disk that waits or is recorded, in order. */
+export function heldRows(outbox: Outbox): StoredRow[] {
+  const held = new RangeSet([
+    ...outbox.unsettled(),
+    ...outbox.recordedAndHeld({ first: 1, last: outbox.lastPosition }),
+  ]);
+  return held.ranges.flatMap((range) => outbox.read(range, Number.POSITIVE_INFINITY));
 }
