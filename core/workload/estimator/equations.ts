@@ -1,6 +1,6 @@
 /** What windows say about costs, as sparse sums over columns (a column is one unknown cost triple). */
 
-/** Rows of sums: row i is the sum over entries start[i]..start[i+1] of count * cost of column. */
+/** Rows of sums: row i is the sum over entries start[i]..start[i+1] of count * cost of column. Columns ascend in a row. */
 export interface Rows {
   readonly length: number;
   readonly start: Int32Array;
@@ -8,19 +8,39 @@ export interface Rows {
   readonly count: Float64Array;
 }
 
-/** One window: the columns that ran in each of its ticks, and [average, min, max] of each resource (NaN: unusable). */
+/** One window: a row of `ticks` each, from..to (exclusive) as recorded, and [average, min, max] of each resource (NaN: unusable). */
 export interface Span {
-  readonly ticks: readonly Int32Array[];
+  readonly from: number;
+  readonly to: number;
   readonly bands: Float64Array;
+  /** How many ticks earlier or later it may begin and end than recorded; 0 when its bounds are known. */
+  readonly leeway: number;
+  /** The next span begins where this one ends. */
+  readonly continued: boolean;
+}
+
+/** One way to place a window's bounds. */
+export interface Candidate {
+  readonly window: number;
+  readonly from: number;
+  readonly to: number;
+  /** Shift of its begin and end, in ticks. */
+  readonly begins: number;
+  readonly ends: number;
 }
 
 export interface Equations {
   readonly spans: readonly Span[];
-  /** One row a window: everything that ran in it. */
-  readonly totals: Rows;
-  /** The windows' distinct ticks (equal ticks have equal sums): window w has rows firstTick[w]..firstTick[w+1]. */
+  /** One row a tick. */
   readonly ticks: Rows;
-  readonly firstTick: Int32Array;
+  /** Ticks in which the same ran have equal classes, and so equal sums. */
+  readonly tickClass: Int32Array;
+  readonly candidates: readonly Candidate[];
+  /** One row a candidate: everything that ran in it, and how many executions that is. */
+  readonly totals: Rows;
+  readonly executions: Float64Array;
+  /** Window w has candidates firstCandidate[w]..firstCandidate[w + 1]. */
+  readonly firstCandidate: Int32Array;
 }
 
 class RowBuilder {
@@ -28,6 +48,7 @@ class RowBuilder {
   readonly #column: number[] = [];
   readonly #count: number[] = [];
 
+  /** `columns` ascending, repeats allowed. */
   add(columns: Int32Array): void {
     for (let i = 0; i < columns.length; ) {
       const column = columns[i] ?? 0;
@@ -52,25 +73,44 @@ class RowBuilder {
   }
 }
 
-export function buildEquations(spans: readonly Span[]): Equations {
-  const totals = new RowBuilder();
-  const ticks = new RowBuilder();
-  const firstTick = new Int32Array(spans.length + 1);
-  let rows = 0;
-  spans.forEach((span, w) => {
-    const sorted = span.ticks.map((tick) => tick.toSorted());
-    totals.add(Int32Array.from(sorted.flatMap((tick) => Array.from(tick))).sort());
-    const seen = new Set<string>();
-    for (const tick of sorted) {
-      const name = tick.join();
-      if (seen.has(name)) continue;
-      seen.add(name);
-      ticks.add(tick);
-      rows++;
-    }
-    firstTick[w + 1] = rows;
+function placements(spans: readonly Span[], window: number): Candidate[] {
+  const span = spans[window];
+  if (!span) return [];
+  const before = spans[window - 1];
+  const shifts = (low: number, high: number) => Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  // What ran before the first or after the last window of a run of windows is not recorded.
+  const begins = shifts(before?.continued ? -span.leeway : 0, span.leeway);
+  const ends = shifts(-span.leeway, span.continued ? span.leeway : 0);
+  return begins
+    .flatMap((b) => ends.map((e) => ({ window, from: span.from + b, to: span.to + e, begins: b, ends: e })))
+    .filter(({ from, to }) => to > from);
+}
+
+/** `ticks[i]`: the columns of what ran in tick row i, in any order. */
+export function buildEquations(ticks: readonly Int32Array[], spans: readonly Span[]): Equations {
+  const sorted = ticks.map((tick) => tick.toSorted());
+  const tickRows = new RowBuilder();
+  const classes = new Map<string, number>();
+  const tickClass = Int32Array.from(sorted, (tick) => {
+    tickRows.add(tick);
+    const name = tick.join();
+    const known = classes.get(name) ?? classes.size;
+    classes.set(name, known);
+    return known;
   });
-  return { spans, totals: totals.build(), ticks: ticks.build(), firstTick };
+  const candidates: Candidate[] = [];
+  const firstCandidate = new Int32Array(spans.length + 1);
+  spans.forEach((_, window) => {
+    candidates.push(...placements(spans, window));
+    firstCandidate[window + 1] = candidates.length;
+  });
+  const totals = new RowBuilder();
+  const executions = Float64Array.from(candidates, ({ from, to }) => {
+    const all = Int32Array.from(sorted.slice(from, to).flatMap((tick) => Array.from(tick))).sort();
+    totals.add(all);
+    return all.length;
+  });
+  return { spans, ticks: tickRows.build(), tickClass, candidates, totals: totals.build(), executions, firstCandidate };
 }
 
 /** The value of row `i` at `costs`. */

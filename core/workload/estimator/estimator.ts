@@ -4,6 +4,7 @@ import { buildEquations } from "./equations.ts";
 import { type Learned, learn } from "./learn.ts";
 import { Memory } from "./memory.ts";
 import { decode, encode } from "./state.ts";
+import { layOut } from "./timeline.ts";
 
 export interface Observed {
   /** Windows of which at least one resource can be used. */
@@ -97,11 +98,8 @@ function create(memory: Memory): Estimator {
       columns.forEach((query, column) => {
         columnOf[query] = column;
       });
-      const spans = windows.map(({ ticks, bands }) => ({
-        ticks: ticks.map((tick) => tick.map((query) => columnOf[query] ?? 0)),
-        bands,
-      }));
-      return estimates(memory, learn(buildEquations(spans), queries.length), columns);
+      const { ticks, spans } = layOut(windows, (query) => columnOf[query] ?? 0);
+      return estimates(memory, learn(buildEquations(ticks, spans), queries.length), columns);
     },
 
     save: () => encode(memory),

@@ -1,84 +1,139 @@
+/** Learns costs, window bounds and the population of queries together, by rounds over all windows. */
 import { type Belief, DenseBelief } from "./belief.ts";
+import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
 import { Population } from "./population.ts";
-import { Propagation } from "./propagation.ts";
+import { type Bounds, Propagation } from "./propagation.ts";
 
 export interface Learned {
   /** Belief per resource over the columns. */
   readonly beliefs: readonly Belief[];
   readonly population: Population;
   readonly integer: boolean;
+  readonly bounds: Bounds;
   /** Executions that ran unseen, per one seen. */
   readonly unseen: number;
 }
 
-/** Usage per execution, over all usable windows of each resource. */
-function meanCosts(equations: Equations): number[] {
-  const { spans, totals } = equations;
-  return [0, 1, 2].map((r) => {
-    let usage = 0;
-    let executions = 0;
-    spans.forEach((span, w) => {
-      const average = span.bands[3 * r] ?? Number.NaN;
-      if (Number.isNaN(average)) return;
-      usage += (average + 0.45) * span.ticks.length;
-      for (let k = totals.start[w] ?? 0; k < (totals.start[w + 1] ?? 0); k++) executions += totals.count[k] ?? 0;
-    });
-    return usage / Math.max(executions, 1);
+/** Damps the change of factors in a round: full steps overshoot where windows contradict each other. */
+const step = 0.5;
+/** Largest move of a mean, in sd, at which rounds stop. */
+const still = 0.05;
+const mostRounds = 40;
+/** Log odds at which costs are taken for integers. */
+const sureOdds = 10;
+
+/**
+ * Mean and variance of an execution's cost in resource r by the method of moments: a window's sum lies around
+ * executions * mean with variance (sum of squared counts) * variance.
+ */
+function executionMoments(
+  { spans, totals, executions }: Equations,
+  candidate: Int32Array,
+  r: number,
+): { mean: number; variance: number } {
+  let all = 0;
+  let usage = 0;
+  let squares = 0;
+  const sums: { sum: number; count: number }[] = [];
+  spans.forEach(({ bands, from, to }, w) => {
+    const average = bands[3 * r] ?? Number.NaN;
+    if (Number.isNaN(average)) return;
+    const c = candidate[w] ?? 0;
+    const sum = (average + 0.45) * (to - from);
+    const count = executions[c] ?? 0;
+    sums.push({ sum, count });
+    all += count;
+    usage += sum;
+    for (let k = totals.start[c] ?? 0; k < (totals.start[c + 1] ?? 0); k++) squares += (totals.count[k] ?? 0) ** 2;
   });
+  const mean = usage / Math.max(all, 1);
+  const squared = sums.reduce((total, { sum, count }) => total + (sum - count * mean) ** 2, 0);
+  return { mean, variance: Math.max(squared / Math.max(squares, 1), (0.3 * mean) ** 2) + 1 };
 }
 
-export function learn(equations: Equations, columns: number, rounds = 40): Learned {
-  const means = meanCosts(equations);
-  const population = new Population(means, 0.5);
-  const assumptions = { integer: false, unseen: 0.002 };
-  const all = [0, 1, 2].map(
-    (r) =>
-      new Propagation(equations, r, columns, new DenseBelief(columns), {
-        ...assumptions,
-        execution: { mean: means[r] ?? 0, variance: ((means[r] ?? 0) * 0.5) ** 2 },
+export function learn(equations: Equations, columns: number): Learned {
+  const bounds = recordedBounds(equations);
+  const shifts = uniformShifts(1);
+  const moments = [0, 1, 2].map((r) => executionMoments(equations, bounds.candidate, r));
+  const population = new Population(moments);
+  const all = moments.map(
+    (execution, r) =>
+      new Propagation(equations, bounds, r, new DenseBelief(columns), {
+        integer: false,
+        unseen: 0.002,
+        execution: { ...execution },
       }),
   );
-  const none = { mean: new Float64Array(columns), variance: new Float64Array(columns).fill(1e9) };
-  population.priors(
-    [none, none, none],
-    columns,
-    all.map((p) => p.prior),
-  );
+  const priors = all.map(({ prior }) => prior);
+  const nothing = { mean: new Float64Array(columns), variance: new Float64Array(columns).fill(1e9) };
+  population.priors([nothing, nothing, nothing], columns, priors);
   for (const p of all) p.solve();
+
+  const place = () => {
+    const placed = placeBounds(equations, (w, c) => all.reduce((sum, p) => sum + p.fitOf(w, c), 0), shifts);
+    let changes = 0;
+    placed.candidate.forEach((c, w) => {
+      if (bounds.candidate[w] === c) return;
+      changes++;
+      for (const p of all) p.forget(w);
+    });
+    bounds.candidate.set(placed.candidate);
+    bounds.trust.set(placed.trust);
+    return changes;
+  };
+  const inferred = equations.spans.some(({ leeway }) => leeway > 0);
+
+  let rounds = 0;
+  const settle = (most: number) => {
+    for (let round = 0; round < most; round++) {
+      rounds++;
+      const changes = inferred && rounds % 2 === 0 ? place() : 0;
+      let unseen = 0;
+      let seen = 0;
+      let moved = 0;
+      for (const p of all) {
+        p.readWindows(step);
+        p.readCosts(step);
+        unseen += p.unseen;
+        seen += p.seen;
+        moved = Math.max(moved, p.solve());
+      }
+      if (rounds === 8 && columns >= 12) population.split();
+      if (rounds >= 4) {
+        const evidence = all.map((p) => p.evidence());
+        population.refine(evidence, columns);
+        if (rounds > 8) population.refine(evidence, columns);
+        population.priors(evidence, columns, priors);
+        const { mean, variance } = population.moments();
+        all.forEach(({ assumptions }, r) => {
+          assumptions.execution.mean = mean[r] ?? 0;
+          assumptions.execution.variance = variance[r] ?? 0;
+          assumptions.unseen = (unseen + 0.02) / (seen + 10);
+        });
+      }
+      if (rounds > 14 && moved < still && changes === 0) break;
+    }
+  };
+
   let integer = false;
-  for (let round = 0; round < rounds; round++) {
-    const step = round < 10 ? 0.6 : 0.5;
-    let unseen = 0;
-    let seen = 0;
-    for (const p of all) {
-      p.readWindows(step);
-      if (integer) p.readLattice(step);
-      unseen += p.unseen;
-      seen += p.seen;
-      p.solve();
+  for (let stage = 0; stage < 8; stage++) {
+    settle(integer ? mostRounds / 2 : mostRounds);
+    const released = all.reduce((sum, p) => sum + p.reconsider(), 0);
+    if (released > 0) {
+      for (const p of all) p.solve();
+      continue;
     }
-    if (round === 8 && columns >= 12) population.split();
-    if (round >= 4) {
-      const evidence = all.map((p) => p.evidence());
-      population.refine(evidence, columns);
-      if (round > 8) population.refine(evidence, columns);
-      population.priors(
-        evidence,
-        columns,
-        all.map((p) => p.prior),
-      );
-      const { mean, variance } = population.moments();
-      all.forEach((p, r) => {
-        p.assumptions.execution.mean = mean[r] ?? 0;
-        p.assumptions.execution.variance = variance[r] ?? 0;
-        p.assumptions.unseen = (unseen + 0.02) / (seen + 10);
-      });
-    }
-    if (round >= 12) {
-      integer = all.reduce((sum, p) => sum + p.integrality(), 0) > 10;
-      for (const p of all) p.assumptions.integer = integer;
-    }
+    const sure = all.reduce((sum, p) => sum + p.integrality(), 0) > sureOdds;
+    if (integer === sure) break;
+    integer = sure;
+    for (const { assumptions } of all) assumptions.integer = integer;
   }
-  return { beliefs: all.map((p) => p.belief), population, integer, unseen: all[0]?.assumptions.unseen ?? 0 };
+  return {
+    beliefs: all.map(({ belief }) => belief),
+    population,
+    integer,
+    unseen: all[0]?.assumptions.unseen ?? 0,
+    bounds,
+  };
 }

@@ -20,13 +20,13 @@ export interface Evidence {
 export class Population {
   #components: Component[];
 
-  /** Starts as one broad component around `mean` with sd `relativeSd * mean`. */
-  constructor(mean: readonly number[], relativeSd: number) {
+  /** Starts as one component with the given moments of each resource. */
+  constructor(moments: readonly { readonly mean: number; readonly variance: number }[]) {
     this.#components = [
       {
         weight: 1,
-        mean: Float64Array.from(mean),
-        variance: Float64Array.from(mean, (m) => (relativeSd * m) ** 2 + 1),
+        mean: Float64Array.from(moments, ({ mean }) => mean),
+        variance: Float64Array.from(moments, ({ variance }) => variance),
       },
     ];
   }
@@ -38,12 +38,16 @@ export class Population {
   /** Splits into one component per resource, each dearer in its own and cheaper in the others, and a common one. */
   split(): void {
     const whole = this.moments();
-    const make = (offset: (r: number) => number) => ({
-      weight: 0.25,
-      mean: whole.mean.map((m, r) => m + offset(r) * Math.sqrt(whole.variance[r] ?? 0)),
-      variance: Float64Array.from(whole.variance),
+    const make = (offset: (r: number) => number, scale: number) => ({
+      weight: 0.2,
+      mean: whole.mean.map((m, r) => scale * Math.max(m + offset(r) * Math.sqrt(whole.variance[r] ?? 0), 0)),
+      variance: whole.variance.map((v) => scale * v),
     });
-    this.#components = [make(() => 0), ...[0, 1, 2].map((own) => make((r) => (r === own ? 1 : -0.5)))];
+    this.#components = [
+      make(() => 0, 1),
+      make(() => 0, 0.4),
+      ...[0, 1, 2].map((own) => make((r) => (r === own ? 1 : -0.5), 1)),
+    ];
   }
 
   /** Log weights of the components for column q, given its evidence; `out` is normalised to sum to one. */
