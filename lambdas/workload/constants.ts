@@ -21,7 +21,7 @@ export const estimateCosts = {
 
 /** How long items stay in their tables. Receipts and tombstones outlive the rows that they speak of. */
 export const timeToLiveSeconds = {
-  executions: 30 * daySeconds,
-  windows: 30 * daySeconds,
-  receipts: 60 * daySeconds,
+  executions: 14 * daySeconds,
+  windows: 14 * daySeconds,
+  receipts: 30 * daySeconds,
 } as const;
