@@ -6,6 +6,7 @@ import { describeError } from "../platform/log.ts";
 import { addAudit } from "./audit.ts";
 import { addCosts } from "./costs.ts";
 import { addDown } from "./down.ts";
+import { addEnv } from "./env.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { addStatus } from "./status.ts";
 import { addTail } from "./tail.ts";
@@ -31,7 +32,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .addHelpText("after", exitStatusHelp)
     .showHelpAfterError("(--help says more)")
     .exitOverride();
-  for (const add of [addUp, addDown, addStatus, addCosts, addAudit, addTail]) add(program, run);
+  for (const add of [addUp, addDown, addStatus, addCosts, addAudit, addTail, addEnv]) add(program, run);
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
