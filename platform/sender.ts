@@ -87,8 +87,6 @@ const roundMs = 100;
 const sendTimeoutMs = 5_000;
 /** Fewer rows than this do not fill a message. */
 const fewRows = 100;
-/** Rows that are this far behind the newest count as backlog. */
-const freshRows = 2_000;
 
 /** Positions `first..last`, sent and without a receipt yet. */
 interface Flight extends Range {
@@ -328,9 +326,11 @@ class OutboxSender implements Sender {
   /** New rows, when they are due or fill a message. */
   #packFresh(packed: readonly Range[]): Message | undefined {
     const { outbox, clock } = this.#options;
+    const { maxMessageRows } = this.#tuning;
     const due = clock.monotonic() >= this.#nextPack;
     if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
-    if (outbox.lastPosition - this.#cursor > freshRows) this.#cursor = outbox.lastPosition - freshRows / 2;
+    // What is more than two messages behind the newest counts as backlog, so that new rows need not wait for it.
+    if (outbox.lastPosition - this.#cursor > 2 * maxMessageRows) this.#cursor = outbox.lastPosition - maxMessageRows;
     const [fresh] = this.#unsent({ first: this.#cursor + 1, last: outbox.lastPosition }, packed);
     const message = fresh && this.#message(fresh, 0);
     return message && (due || message.last < fresh.last) ? message : undefined;

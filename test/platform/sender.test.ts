@@ -1,0 +1,235 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "@jest/globals";
+import { silentLog } from "../../platform/log.ts";
+import type { Outbox } from "../../platform/outbox.ts";
+import { createSender, type Sender, type SenderTuning } from "../../platform/sender.ts";
+import { batchEnvelope } from "../../platform/wire.ts";
+import { FakeClock } from "../support/clock.ts";
+import { FaultyCloud } from "../support/faulty-cloud.ts";
+import { countingUuid, execution, executions, openTestOutbox } from "../support/outbox.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+interface Running extends AsyncDisposable {
+  readonly outbox: Outbox;
+  readonly sender: Sender;
+  readonly cloud: FaultyCloud;
+  readonly clock: FakeClock;
+  readonly directory: string;
+}
+
+function start(
+  options: { tuning?: Partial<SenderTuning>; given?: Partial<Running>; uuid?: () => string } = {},
+): Running {
+  const { tuning = {}, given = {}, uuid = countingUuid() } = options;
+  const temporary = given.directory === undefined ? temporaryDirectory() : undefined;
+  const directory = given.directory ?? temporary?.path ?? "";
+  const clock = given.clock ?? new FakeClock();
+  const cloud = given.cloud ?? new FaultyCloud(clock);
+  const outbox = openTestOutbox(directory, { clock, uuid });
+  const stop = new AbortController();
+  const { sqs, readReceipts, readTombstones } = cloud;
+  const common = { outbox, sqs, readReceipts, readTombstones, clock, uuid, tuning };
+  const sender = createSender({ ...common, queueUrl: "queue", random: () => 0.5, log: silentLog });
+  const running = sender.run(stop.signal);
+  return {
+    outbox,
+    sender,
+    cloud,
+    clock,
+    directory,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+      outbox.close();
+      temporary?.[Symbol.dispose]();
+    },
+  };
+}
+
+const ranges = (cloud: FaultyCloud) =>
+  cloud.messages.map(({ body }) => {
+    const { base, first, last } = batchEnvelope.parse(JSON.parse(body));
+    return [base, first, last];
+  });
+
+describe("packing", () => {
+  it("sends the first rows at once, then gathers rows for two seconds", async () => {
+    await using system = start();
+    const { outbox, clock, cloud } = system;
+    outbox.append(executions(3));
+    await clock.advance(100);
+    expect(ranges(cloud)).toEqual([[1, 1, 3]]);
+    for (let tick = 4; tick <= 20; tick++) {
+      outbox.append([execution(tick)]);
+      await clock.advance(100);
+    }
+    expect(ranges(cloud)).toHaveLength(1);
+    await clock.advance(300);
+    expect(ranges(cloud)).toEqual([
+      [1, 1, 3],
+      [1, 4, 20],
+    ]);
+  });
+
+  it("sends what fills a message at once, and never more than a message takes", async () => {
+    await using system = start({ tuning: { maxMessageBytes: 20_000 } });
+    const { outbox, clock, cloud } = system;
+    outbox.append([execution(1)]);
+    await clock.advance(100);
+    outbox.append(executions(400, 2));
+    await clock.advance(200);
+    expect(cloud.messages.length).toBeGreaterThan(2);
+    for (const { body } of cloud.messages) expect(Buffer.byteLength(body)).toBeLessThan(20_500);
+    await clock.advance(2_000);
+    expect(ranges(cloud).at(-1)?.[2]).toBe(401);
+  });
+});
+
+describe("flow", () => {
+  it("keeps a bounded number of messages in the air, and sends new rows before an old backlog", async () => {
+    await using system = start({ tuning: { maxMessageRows: 10, backlogWindow: 4, window: 6, timeoutMs: 1e9 } });
+    const { outbox, clock, cloud, sender } = system;
+    cloud.sending = "fails";
+    for (let row = 1; row <= 5_000; row += 100) outbox.append(executions(100, row));
+    await clock.advance(10_000);
+    cloud.sending = "works";
+    cloud.reading = "works";
+    await clock.advance(5_000);
+    expect(sender.status().inFlight).toBeLessThanOrEqual(6);
+    outbox.append([execution(5_001)]);
+    for (let second = 0; second < 3; second++) {
+      cloud.deliverAll();
+      await clock.advance(1_000);
+    }
+    const backlog = outbox.unsettled();
+    expect(backlog.at(-1)?.last).toBeLessThan(5_001);
+    for (let second = 0; second < 200; second++) {
+      cloud.deliverAll();
+      await clock.advance(500);
+    }
+    expect(outbox.unsettled()).toEqual([]);
+  });
+
+  it("says why it cannot send, and when it could last", async () => {
+    await using system = start();
+    const { outbox, clock, cloud, sender } = system;
+    expect(sender.status()).toMatchObject({ trouble: null, lastSentAt: null });
+    cloud.sending = "fails";
+    outbox.append([execution(1)]);
+    await clock.advance(3_000);
+    expect(sender.status()).toMatchObject({ trouble: "the queue is away", lastSentAt: null });
+    cloud.sending = "works";
+    await clock.advance(3_000);
+    expect(sender.status()).toMatchObject({ trouble: null, lastSentAt: expect.any(Number) });
+  });
+});
+
+describe("resends", () => {
+  it("have a fresh group and a fresh dedup id, and come ever less often", async () => {
+    await using system = start();
+    const { outbox, clock, cloud } = system;
+    const sent: number[] = [];
+    const seen = new Set<string>();
+    const groups = new Set<string>();
+    const send = cloud.sqs.send;
+    Object.assign(cloud.sqs, {
+      send: (command: Parameters<typeof send>[0]) => {
+        for (const { MessageDeduplicationId, MessageGroupId } of command.input.Entries ?? []) {
+          seen.add(MessageDeduplicationId ?? "");
+          groups.add(MessageGroupId ?? "");
+          sent.push(Math.round(clock.monotonic() / 1_000));
+        }
+        return send(command);
+      },
+    });
+    outbox.append([execution(1)]);
+    await clock.advance(130_000);
+    expect(sent).toEqual([0, 15, 45, 105]);
+    expect(seen.size).toBe(4);
+    expect(groups.size).toBe(4);
+  });
+
+  it("leave out rows that lie in the dead-letter queue until these are gone", async () => {
+    await using system = start();
+    const { outbox, clock, cloud } = system;
+    cloud.poison(2);
+    outbox.append(executions(3));
+    await clock.advance(100);
+    cloud.deliverAll();
+    await clock.advance(600_000);
+    expect(cloud.messages).toEqual([]);
+    expect(outbox.unsettled()).toEqual([{ first: 2, last: 2 }]);
+    cloud.pardon();
+    await clock.advance(10_500);
+    expect(ranges(cloud)).toEqual([[1, 2, 2]]);
+    cloud.deliverAll();
+    await clock.advance(2_000);
+    expect(outbox.state()).toMatchObject({ waiting: 0, recordedThrough: 3 });
+  });
+});
+
+describe("a table that lost its rows", () => {
+  it("is filled again at once, with all that is still held", async () => {
+    await using system = start();
+    const { outbox, clock, cloud } = system;
+    for (let second = 0; second < 10; second++) {
+      outbox.append(executions(10, 1 + 10 * second));
+      await clock.advance(2_000);
+      cloud.deliverAll();
+    }
+    await clock.advance(1_000);
+    expect(outbox.state().waiting).toBe(0);
+    cloud.loseTables();
+    expect(cloud.recorded().size).toBe(0);
+    outbox.append([execution(101)]);
+    for (let second = 0; second < 5; second++) {
+      await clock.advance(1_000);
+      cloud.deliverAll();
+    }
+    expect(cloud.recorded().size).toBe(101);
+  });
+});
+
+describe("an outbox file that lost its tail", () => {
+  it("begins a new incarnation before anything is sent under numbers that are taken", async () => {
+    const uuid = countingUuid();
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "outbox.sqlite");
+    const clock = new FakeClock();
+    const cloud = new FaultyCloud(clock);
+    const given = { directory: directory.path, clock, cloud };
+    let incarnation = "";
+    {
+      await using system = start({ given, uuid });
+      system.outbox.append(executions(3));
+      incarnation = system.outbox.state().incarnation;
+    }
+    copyFileSync(file, join(directory.path, "old copy"));
+    {
+      await using system = start({ given, uuid });
+      system.outbox.append(executions(3, 4));
+      await clock.advance(3_000);
+      cloud.deliverAll();
+      await clock.advance(3_000);
+      expect(system.outbox.state().waiting).toBe(0);
+    }
+    copyFileSync(join(directory.path, "old copy"), file);
+    {
+      await using system = start({ given, uuid });
+      system.outbox.append(executions(2, 100));
+      await clock.advance(3_000);
+      cloud.deliverAll();
+      await clock.advance(3_000);
+      expect(system.outbox.spans().map(({ first, last }) => [first, last])).toEqual([
+        [1, 3],
+        [4, 5],
+      ]);
+      expect(system.outbox.state()).toMatchObject({ waiting: 0, lastSequence: 2 });
+      expect(system.outbox.state().incarnation).not.toBe(incarnation);
+      // Three, three that the file no longer has, and two under the new name.
+      expect(cloud.recorded().size).toBe(8);
+      expect(cloud.conflicts).toEqual([]);
+    }
+  });
+});
