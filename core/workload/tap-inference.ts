@@ -53,6 +53,8 @@ export interface Inferred {
   readonly ticks: readonly InferredTick[];
   readonly windows: readonly InferredWindow[];
   readonly gaps: readonly InferredGap[];
+  /** Executions that vanished without having run. */
+  readonly forgotten: number;
 }
 
 interface Entry {
@@ -111,6 +113,11 @@ export class TapInference {
     return this.#clock.length;
   }
 
+  /** When a tick happened or will happen. */
+  instantOf(tick: number): number {
+    return this.#clock.instantOf(tick);
+  }
+
   /** When the metrics are expected to be refreshed next; undefined before the first refresh was seen. */
   get refreshDueAt(): number | undefined {
     return this.#windowEnd === undefined ? undefined : this.#windowEnd + this.#options.windowTicks * this.#clock.length;
@@ -145,7 +152,7 @@ export class TapInference {
       for (const { id, queryId } of appeared) {
         this.#entries.set(id, { id, queryId, arrivedTick: 0, due: 1, pending: 0, sure: false });
       }
-      return { ticks: [], windows: [], gaps: [] };
+      return { ticks: [], windows: [], gaps: [], forgotten: 0 };
     }
     const long = receivedAt - last.sentAt > this.#clock.length;
     const ticks: InferredTick[] = [];
@@ -177,7 +184,7 @@ export class TapInference {
     this.#correct();
     const gaps = long ? [gapOf(last, receivedAt, lost.length)] : [];
     if (long) this.#lossSince = receivedAt;
-    return { ticks, windows: this.#closeWindows(), gaps };
+    return { ticks, windows: this.#closeWindows(), gaps, forgotten: lost.length };
   }
 
   resources(reading: ResourcesReading): Inferred {
@@ -199,7 +206,7 @@ export class TapInference {
       this.#windowEnd = end;
     }
     this.#resources = { ...reading, offset };
-    return { ticks: [], windows: this.#closeWindows(), gaps: [] };
+    return { ticks: [], windows: this.#closeWindows(), gaps: [], forgotten: 0 };
   }
 
   /** The tick that the change between two snapshots belongs to: the last one, when there was time for several. */

@@ -18,7 +18,6 @@ const environment = workloadEnvironment
   .pick({
     EVENKEEL_COSTS_TABLE: true,
     EVENKEEL_SCHEDULER_TABLE: true,
-    EVENKEEL_SERVERS_TABLE: true,
     EVENKEEL_BUS_NAME: true,
   })
   .extend({
@@ -85,7 +84,6 @@ async function main(): Promise<void> {
         tables: {
           scheduler: settings.EVENKEEL_SCHEDULER_TABLE,
           costs: settings.EVENKEEL_COSTS_TABLE,
-          servers: settings.EVENKEEL_SERVERS_TABLE,
         },
         busName: settings.EVENKEEL_BUS_NAME,
       }),

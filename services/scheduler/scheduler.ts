@@ -164,22 +164,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     await Promise.all([keeping, saving]);
   }
 
-  async function register(signal: AbortSignal): Promise<void> {
-    const registration = { url: options.serverUrl, kind: server.kind, registeredAt: clock.now() };
-    while (!signal.aborted) {
-      try {
-        return await store.register(registration);
-      } catch (error) {
-        log.warn("registering the server does not work", { error });
-        await clock.sleep(5_000, signal);
-      }
-    }
-  }
-
   return {
     async run(signal) {
       const firstRefresh = inputs.refresh();
-      const background = [inputs.run(signal), register(signal)];
+      const watching = inputs.run(signal);
       while (await lease.acquire(signal)) {
         log.info("holds the lease", { slot: options.slot, token: lease.token });
         await Promise.race([firstRefresh, clock.sleep(1_000)]);
@@ -189,7 +177,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
           await clock.sleep(staleFencePauseMs, signal);
         }
       }
-      await Promise.all(background);
+      await watching;
       await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
     },
     status() {

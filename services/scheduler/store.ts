@@ -3,7 +3,6 @@ import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { estimateRequested } from "../../platform/environment.ts";
 import { type Costs, readCosts, readCostsVersion } from "../../platform/tables/costs.ts";
 import { readState, writeState } from "../../platform/tables/scheduler-state.ts";
-import { registerServer } from "../../platform/tables/servers.ts";
 
 /** What a scheduler reads and writes of one server's state. Every call may throw when the cloud does not answer. */
 export interface SchedulerStore {
@@ -16,14 +15,13 @@ export interface SchedulerStore {
   readCostsVersion(): Promise<number>;
   readCosts(): Promise<Costs>;
   requestEstimate(): Promise<void>;
-  register(server: { url: string; kind: "native" | "tap"; registeredAt: number }): Promise<void>;
 }
 
 export interface StoreSettings {
   readonly serverId: string;
   readonly document: DynamoDBDocumentClient;
   readonly eventBridge: () => EventBridgeClient;
-  readonly tables: { readonly scheduler: string; readonly costs: string; readonly servers: string };
+  readonly tables: { readonly scheduler: string; readonly costs: string };
   readonly busName: string;
 }
 
@@ -49,6 +47,5 @@ export function createSchedulerStore({
       const failed = answer.Entries?.find(({ ErrorCode }) => ErrorCode !== undefined);
       if (failed) throw new Error(`the bus ${busName} refused the event: ${failed.ErrorCode} ${failed.ErrorMessage}`);
     },
-    register: (server) => registerServer(document, tables.servers, { serverId, ...server }),
   };
 }
