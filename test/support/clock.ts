@@ -28,6 +28,11 @@ export class FakeClock implements Clock {
     this.#wallOffset = ms - this.#monotonic;
   }
 
+  /** The process stands still: time passes, and nobody is woken in it. */
+  stall(ms: number): void {
+    this.#monotonic += ms;
+  }
+
   /** How many wait for time to pass. */
   get sleeping(): number {
     return this.#sleepers.length;
