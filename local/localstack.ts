@@ -23,18 +23,27 @@ export async function dockerAnswers(): Promise<boolean> {
   }
 }
 
-async function command(program: string, args: readonly string[], options: CloudOptions): Promise<void> {
+async function command(program: string, args: readonly string[], port: number, signal?: AbortSignal): Promise<void> {
   const done = await run(program, args, {
     directory: root,
-    environment: childEnvironment({ LOCALSTACK_PORT: String(options.port), LAMBDA_PROCESS_NODE: nodeBinary }),
-    signal: options.signal,
+    environment: childEnvironment({ LOCALSTACK_PORT: String(port), LAMBDA_PROCESS_NODE: nodeBinary }),
+    signal,
   });
   if (done.exit.code === 0) return;
   const last = done.output.trimEnd().split("\n").slice(-2).join(" | ");
   throw new LocalError(`LocalStack: ${program} ${args.join(" ")} failed: ${last}`);
 }
 
+/** Stops the LocalStack that `startLocalstack` started on this port; one that ran already goes on. */
+export async function stopLocalstack(port: number): Promise<void> {
+  const script = process.env[scriptVariable];
+  if (process.env[endpointVariable]) return;
+  if (script) await command(join(dirname(script), "down"), [String(port)], port);
+  else await command("docker", ["compose", "rm", "--stop", "--force", "localstack"], port);
+}
+
 export async function startLocalstack(options: CloudOptions): Promise<Omit<Cloud, "environment">> {
+  const { port, signal } = options;
   const running = process.env[endpointVariable];
   if (running) {
     if (!(await answers(`${running}/_localstack/health`))) {
@@ -44,24 +53,23 @@ export async function startLocalstack(options: CloudOptions): Promise<Omit<Cloud
     }
     return { kind: "localstack", endpoint: running, child: undefined, stop: async () => {} };
   }
-  await assertPortFree(options.port, "the cloud", "--cloud-port");
-  const endpoint = `http://localhost:${options.port}`;
-  const unsignalled = { ...options, signal: undefined };
+  await assertPortFree(port, "the cloud", "--cloud-port");
+  const endpoint = `http://localhost:${port}`;
   const script = process.env[scriptVariable];
-  if (script) {
-    await command(script, [String(options.port)], options);
-    const down = () => command(join(dirname(script), "down"), [String(options.port)], unsignalled);
-    return { kind: "localstack", endpoint, child: undefined, stop: down };
-  }
-  if (!(await dockerAnswers())) {
+  if (!script && !(await dockerAnswers())) {
     throw new LocalError("LocalStack needs a Docker engine, and none answers: start Docker, or use CLOUD=embedded");
   }
-  await command("docker", ["compose", "up", "--detach", "--wait", "localstack"], options);
-  await waitUntil(() => answers(`${endpoint}/_localstack/health`), {
-    what: "LocalStack",
-    deadlineMs: 120_000,
-    signal: options.signal,
-  });
-  const down = () => command("docker", ["compose", "rm", "--stop", "--force", "localstack"], unsignalled);
-  return { kind: "localstack", endpoint, child: undefined, stop: down };
+  try {
+    if (script) await command(script, [String(port)], port, signal);
+    else await command("docker", ["compose", "up", "--detach", "--wait", "localstack"], port, signal);
+    await waitUntil(() => answers(`${endpoint}/_localstack/health`), {
+      what: "LocalStack",
+      deadlineMs: 120_000,
+      signal,
+    });
+  } catch (cause) {
+    await stopLocalstack(port);
+    throw cause;
+  }
+  return { kind: "localstack", endpoint, child: undefined, stop: () => stopLocalstack(port) };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { cloudKinds } from "./cloud.ts";
 import { LocalError } from "./errors.ts";
+import { stopLocalstack } from "./localstack.ts";
 import { endProcess, isRunning, processIdentity } from "./process-identity.ts";
 
 const runRecord = z.strictObject({
@@ -57,10 +58,14 @@ const graceMs = 60_000;
 
 /** Ends what a run that was cut off left behind, last started first; returns the names of what still ran. */
 export async function endLeftovers(directory: string): Promise<string[]> {
+  const run = readRun(directory);
   const ended: string[] = [];
-  for (const process of readRun(directory)?.processes.toReversed() ?? []) {
-    const { name, pid, started } = process;
+  for (const { name, pid, started } of run?.processes.toReversed() ?? []) {
     if (await endProcess({ pid, started }, graceMs)) ended.push(name);
+  }
+  if (run?.cloud?.kind === "localstack") {
+    await stopLocalstack(run.cloud.port);
+    ended.push("LocalStack");
   }
   removeRun(directory);
   return ended;
