@@ -52,7 +52,11 @@ export function createApp(log: Log, allowedHosts: readonly string[] = []): HttpA
   );
   app.notFound((context) => refuse(context, 404, "no such address"));
   app.onError((error, context) => {
-    if (error instanceof HTTPException) return refuse(context, error.status, error.message);
+    if (error instanceof HTTPException) {
+      // What is left of a body that is too large stays unread: the connection cannot be used again.
+      const headers: Record<string, string> = error.status === 413 ? { Connection: "close" } : {};
+      return refuse(context, error.status, error.message, headers);
+    }
     log.error("request failed", { method: context.req.method, path: context.req.path, error });
     return refuse(context, 500, "internal error; the server's log says more");
   });

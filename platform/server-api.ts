@@ -131,8 +131,8 @@ function eventStream(
           if ((controller.desiredSize ?? 0) + helloBytes <= 0) {
             log.warn("a stream's reader is too slow and is cut off", { bufferedBytes: streamBufferBytes });
             end();
-            controller.error(new Error("too slow"));
-            context.env.outgoing?.destroy();
+            if (context.env.outgoing) context.env.outgoing.destroy();
+            else controller.error(new Error("too slow"));
             return;
           }
           controller.enqueue(encoder.encode(text));
