@@ -1,5 +1,5 @@
 /** MiniStack, the embedded emulator: one Python process, no Docker. */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Cloud, CloudOptions } from "./cloud.ts";
 import { LocalError } from "./errors.ts";
@@ -17,6 +17,8 @@ export async function startEmbedded(options: CloudOptions): Promise<Omit<Cloud, 
   const temporary = join(options.directory, "tmp");
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
+  // The emulator's function workers are CommonJS files put there: they must not fall under this project's "type".
+  writeFileSync(join(temporary, "package.json"), "{}\n");
   const log = join(options.directory, "cloud.log");
   const child = await startProcess(python, ["-m", "ministack"], {
     directory: options.directory,

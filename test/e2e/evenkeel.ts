@@ -1,9 +1,9 @@
 /** The command line as a user runs it: real processes, on free ports, in a directory of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { defaultDirectory } from "../../local/paths.ts";
 import { freePort } from "../../local/ports.ts";
 import { readRun } from "../../local/run-record.ts";
 
@@ -24,7 +24,8 @@ export interface Running {
 
 /** A place where `up` runs, and the other commands look at it. */
 export class Place {
-  readonly directory = mkdtempSync(join(tmpdir(), "evenkeel-e2e-"));
+  /** Within the checkout, as by default: what runs from there falls under the project's package.json. */
+  readonly directory = mkdtempSync(join(defaultDirectory, "e2e-"));
   readonly #ports: readonly string[];
   readonly #running = new Set<Running>();
 
@@ -33,6 +34,7 @@ export class Place {
   }
 
   static async create(): Promise<Place> {
+    mkdirSync(defaultDirectory, { recursive: true });
     const options = ["--cloud-port", "--server-port", "--scheduler-port", "--tap-port"];
     const ports: string[] = [];
     for (const option of options) ports.push(option, String(await freePort()));
