@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "@jest/globals";
+import { parse } from "yaml";
+import { z } from "zod";
+import { importsOf } from "../support/imports.ts";
+
+interface Stage {
+  readonly parent: string;
+  readonly copied: readonly string[];
+  readonly lines: readonly string[];
+}
+
+/** Stages of a Dockerfile by name, each with what it and those before it copy. */
+function readStages(text: string): Map<string, Stage> {
+  const stages = new Map<string, Stage>();
+  for (const part of text.split(/^FROM /m).slice(1)) {
+    const [head = "", ...lines] = part.split("\n");
+    const [parent = "", , name = ""] = head.split(" ");
+    const copied = lines.filter((line) => line.startsWith("COPY ")).flatMap((line) => line.split(" ").slice(1, -1));
+    const before = stages.get(parent);
+    stages.set(name, {
+      parent,
+      copied: [...(before?.copied ?? []), ...copied],
+      lines: [...(before?.lines ?? []), ...lines],
+    });
+  }
+  return stages;
+}
+
+const stages = readStages(readFileSync("Dockerfile", "utf8"));
+const dependencies = z
+  .object({ dependencies: z.record(z.string(), z.string()) })
+  .parse(JSON.parse(readFileSync("package.json", "utf8"))).dependencies;
+
+const within = (copied: readonly string[]) => (file: string) =>
+  copied.some((path) => file === path || file.startsWith(`${path}/`));
+
+describe("the Dockerfile", () => {
+  it("copies what exists", () => {
+    for (const { copied } of stages.values())
+      for (const path of copied) expect([path, existsSync(path)]).toEqual([path, true]);
+  });
+
+  it.each([
+    ["sim-server", "sim-server/database/main.ts"],
+    ["scheduler", "services/scheduler/main.ts"],
+    ["tap", "services/tap/main.ts"],
+  ])("gives %s all that it imports, and no right to write outside /data", (name, entry) => {
+    const stage = stages.get(name);
+    expect(stage?.lines).toContain(`CMD ["node", "${entry}"]`);
+    expect(stage?.lines).toContain("USER node");
+    const { files, packages } = importsOf(entry);
+    expect([...files].filter((file) => !within(stage?.copied ?? [])(file))).toEqual([]);
+    expect([...packages].filter((dependency) => !Object.hasOwn(dependencies, dependency))).toEqual([]);
+  });
+
+  it("gives the deployment all that the app imports and bundles", () => {
+    const copied = stages.get("deploy")?.copied ?? [];
+    for (const entry of [
+      "bin/app.ts",
+      "local/write-environment.ts",
+      "lambdas/workload/record-executions.lambda.ts",
+      "lambdas/workload/estimate-costs.lambda.ts",
+    ]) {
+      expect([...importsOf(entry).files].filter((file) => !within(copied)(file))).toEqual([]);
+    }
+  });
+
+  it("would be caught leaving out a folder", () => {
+    const { files } = importsOf("services/scheduler/main.ts");
+    expect([...files].filter((file) => !within(["services/scheduler"])(file))).not.toEqual([]);
+  });
+});
+
+describe("docker-compose.yml", () => {
+  const compose = z
+    .object({
+      services: z.record(
+        z.string(),
+        z.looseObject({
+          image: z.string().optional(),
+          build: z.object({ context: z.literal("."), target: z.string() }).optional(),
+          command: z.array(z.string()).optional(),
+          ports: z.array(z.string()).default([]),
+        }),
+      ),
+    })
+    .parse(parse(readFileSync("docker-compose.yml", "utf8"), { merge: true }));
+
+  it("pins LocalStack, and builds the rest from stages that exist", () => {
+    expect(Object.keys(compose.services)).toEqual(["localstack", "deploy", "sim-server", "scheduler"]);
+    expect(compose.services.localstack?.image).toBe("localstack/localstack:4.14.0");
+    for (const { build, command } of Object.values(compose.services)) {
+      if (build) expect(stages.has(build.target)).toBe(true);
+      if (command) expect(existsSync(command.at(-1) ?? "")).toBe(true);
+    }
+  });
+
+  it("publishes on loopback only", () => {
+    for (const port of Object.values(compose.services).flatMap(({ ports }) => ports))
+      expect(port).toMatch(/^127\.0\.0\.1:/);
+  });
+});
