@@ -85,6 +85,8 @@ const maxBatchMessages = 10;
 const maxBatchBytes = 250_000;
 const roundMs = 100;
 const sendTimeoutMs = 5_000;
+/** A message that landed although it was sent this much later says that an earlier one is lost or held up. */
+const overtakingMs = 5_000;
 /** Fewer rows than this do not fill a message. */
 const fewRows = 100;
 
@@ -124,6 +126,9 @@ class OutboxSender implements Sender {
   #nextTrim = 0;
   #group = 0;
   #latency: { readonly mean: number; readonly deviation: number } | undefined;
+  /** Monotonic ms: when a message landed last, and when the newest of those that landed was sent. */
+  #landedAt = 0;
+  #landedSentAt = 0;
   #lastSentAt: number | null = null;
   #trouble: string | null = null;
 
@@ -234,8 +239,11 @@ class OutboxSender implements Sender {
   #land(): void {
     const { outbox, clock } = this.#options;
     const landed = (range: Range) => outbox.unsettled(range).length === 0;
-    for (const flight of this.#flights) {
-      if (flight.resends === 0 && landed(flight)) this.#learnLatency(clock.monotonic() - flight.sentAt);
+    const now = clock.monotonic();
+    for (const flight of this.#flights.filter(landed)) {
+      if (flight.resends === 0) this.#learnLatency(now - flight.sentAt);
+      this.#landedAt = now;
+      this.#landedSentAt = Math.max(this.#landedSentAt, flight.sentAt);
     }
     this.#flights = this.#flights.filter((flight) => !landed(flight));
     this.#retries = this.#retries.filter((retry) => !landed(retry));
@@ -256,11 +264,17 @@ class OutboxSender implements Sender {
     return Math.min(maxTimeoutMs, Math.max(timeoutMs, usual) * 2 ** Math.min(resends, 20));
   }
 
+  /**
+   * A message is taken for lost when it has been out for long, and either later ones were overtaking it or nothing landed
+   * for as long. While an overloaded recorder works off its queue in order, nothing is sent twice to make it worse.
+   */
   #expire(): void {
     const now = this.#options.clock.monotonic();
-    const expired = this.#flights.filter(({ expiresAt }) => expiresAt <= now);
+    const lost = ({ sentAt, expiresAt }: Flight) =>
+      expiresAt <= now && (this.#landedSentAt > sentAt + overtakingMs || this.#landedAt + (expiresAt - sentAt) <= now);
+    const expired = this.#flights.filter(lost);
     if (expired.length === 0) return;
-    this.#flights = this.#flights.filter(({ expiresAt }) => expiresAt > now);
+    this.#flights = this.#flights.filter((flight) => !lost(flight));
     this.#retries.push(...expired.map(({ first, last, resends }) => ({ first, last, resends: resends + 1 })));
     this.#options.log.warn("no receipt in time: sent again", { messages: expired.length });
     this.#nextBurialCheck = now;
