@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the npm packages unless they are there as the lock file has them. The system's Node.js is needed here only:
-# everything else runs on the one among the packages.
+# Installs the npm packages unless they are there as the lock file has them, and meanwhile the embedded emulator. The
+# system's Node.js is needed here only: everything else runs on the one among the packages.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,4 +23,8 @@ installed='
 if [ -x node_modules/.bin/node ] && node -e "$installed" 2>/dev/null; then exit 0; fi
 
 echo "installing packages (once, and when package-lock.json changes)"
+# Told when it is needed: with a Docker engine it is not.
+sh local/python.sh 2>/dev/null &
+emulator=$!
 npm ci --no-audit --no-fund --loglevel=error || stop "npm ci failed, above it says why: is the package registry reachable, and the disk not full?"
+wait "$emulator" || true
