@@ -95,7 +95,7 @@ export class TapInference {
   #resources: (ResourcesReading & { readonly offset: number }) | undefined;
   #windowEnd: number | undefined;
   /** Windows whose last ticks are not certain yet. */
-  #ended: { start: number | undefined; end: number; lastTick: number; metrics: Metrics }[] = [];
+  #ended: { start: number | undefined; end: number; metrics: Metrics }[] = [];
   /** Windows that began before this were not seen whole. */
   #lossSince = Number.POSITIVE_INFINITY;
 
@@ -158,11 +158,12 @@ export class TapInference {
     const ticks: InferredTick[] = [];
     const lost: Entry[] = [];
     if (vanished.length + appeared.length > 0) {
-      const end = this.#lastTickOf(last.sentAt, receivedAt);
+      const end = this.#lastTickOf(last, reading);
+      const latest = Math.max(end, this.#clock.lastBefore(receivedAt));
       const ran = new Map<number, Entry[]>();
       for (const entry of vanished) {
         // After a long silence, what was not due yet has not run: the server has lost it, most likely by a restart.
-        if (end > this.#tick + 1 && entry.sure && entry.pending === 0 && entry.due > end) lost.push(entry);
+        if (long && entry.sure && entry.pending === 0 && entry.due > latest + 1) lost.push(entry);
         else {
           const tick = long ? Math.min(Math.max(entry.due, this.#tick + 1), end) : end;
           ran.set(tick, [...(ran.get(tick) ?? []), entry]);
@@ -200,9 +201,8 @@ export class TapInference {
       offset += Math.max(0, last.sentAt - (reading.timestamp + offset));
       offset -= Math.max(0, reading.timestamp + offset - reading.receivedAt);
       const end = reading.timestamp + offset;
-      const lastTick = this.#clock.lastBefore(end + this.#clock.length / 4);
       const missedOne = end - (this.#windowEnd ?? 0) > 1.5 * nominal;
-      this.#ended.push({ start: missedOne ? undefined : this.#windowEnd, end, lastTick, metrics: reading.metrics });
+      this.#ended.push({ start: missedOne ? undefined : this.#windowEnd, end, metrics: reading.metrics });
       this.#windowEnd = end;
     }
     this.#resources = { ...reading, offset };
@@ -210,11 +210,14 @@ export class TapInference {
   }
 
   /** The tick that the change between two snapshots belongs to: the last one, when there was time for several. */
-  #lastTickOf(from: number, to: number): number {
+  #lastTickOf(last: Reading, { sentAt, receivedAt }: Reading): number {
     const earliest = this.#tick + 1;
-    if (!this.#clock.started) this.#lossSince = to;
-    if (to - from < 1.5 * this.#clock.length || !this.#clock.started) return this.#clock.observe(from, to, earliest);
-    return Math.max(earliest, this.#clock.lastBefore(to));
+    if (!this.#clock.settled) this.#lossSince = receivedAt;
+    // A long span says little of the instant, and may hold several ticks; those before the request are in the answer.
+    const short = receivedAt - last.sentAt < 0.9 * this.#clock.length;
+    if (short || !this.#clock.started) return this.#clock.observe(last.sentAt, receivedAt, earliest);
+    const first = Math.max(earliest, this.#clock.lastBefore(last.sentAt) + 1);
+    return Math.max(first, this.#clock.lastBefore(sentAt));
   }
 
   #advance(ran: readonly Entry[], arrived: readonly Entry[]): InferredTick {
@@ -241,8 +244,10 @@ export class TapInference {
 
   #closeWindows(): InferredWindow[] {
     const windows: InferredWindow[] = [];
-    while (this.#ended[0] && this.#ended[0].lastTick <= this.#tick) {
-      const { start, end, lastTick, metrics } = this.#ended[0];
+    for (let first = this.#ended[0]; first; first = this.#ended[0]) {
+      const { start, end, metrics } = first;
+      const lastTick = this.#clock.lastBefore(end + this.#clock.length / 4);
+      if (lastTick > this.#tick) break;
       this.#ended.shift();
       const split = this.#open.findIndex(({ tick }) => tick > lastTick);
       const ticks = this.#open.splice(0, split === -1 ? this.#open.length : split);

@@ -17,6 +17,7 @@ export class TickClock {
   #xl = 0;
   #ll: number;
   #started = false;
+  #settled = false;
 
   constructor(nominalLength: number) {
     this.#nominal = nominalLength;
@@ -26,6 +27,11 @@ export class TickClock {
 
   get started(): boolean {
     return this.#started;
+  }
+
+  /** Whether the length has become known well enough to count the ticks of a window. */
+  get settled(): boolean {
+    return this.#settled;
   }
 
   /** Milliseconds a tick. */
@@ -53,12 +59,14 @@ export class TickClock {
       this.#xx = spread;
       return earliest;
     }
-    const tick = Math.max(earliest, this.#tick + Math.round((middle - this.#instant) / this.#length));
-    this.#predict(tick - this.#tick);
+    this.#predict(Math.round((middle - this.#instant) / this.#length));
     this.#update(middle - this.#instant, spread);
     this.#instant = Math.min(Math.max(this.#instant, from), to);
     this.#length = Math.min(Math.max(this.#length, 0.8 * this.#nominal), 1.2 * this.#nominal);
-    return tick;
+    this.#settled ||= this.#ll < (settledError * this.#nominal) ** 2;
+    // Numbers only grow: if this one is taken, the tick gets a later number, not another instant.
+    this.#tick = Math.max(this.#tick, earliest);
+    return this.#tick;
   }
 
   #predict(ticks: number): void {
@@ -81,7 +89,8 @@ export class TickClock {
 }
 
 /** How far the length may be from the nominal one at first, relative. */
-const lengthError = 0.03;
+const lengthError = 0.02;
+const settledError = 0.003;
 /** How far a single tick strays, in ms. */
 const strayMs = 2;
 /** How far phase and length wander in one tick, in ms. */
