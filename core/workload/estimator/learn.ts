@@ -1,5 +1,5 @@
 /** Learns costs, window bounds and the population of queries together, by rounds over all windows. */
-import { type Belief, DenseBelief } from "./belief.ts";
+import { Belief } from "./belief.ts";
 import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
 import { Population } from "./population.ts";
@@ -20,6 +20,11 @@ const step = 0.5;
 /** Largest move of a mean, in sd, at which rounds stop. */
 const still = 0.05;
 const mostRounds = 40;
+/**
+ * Share of the population's variance that must be explained before the population is learned from the costs: with less,
+ * small errors in the evidence drive it away from what the windows' scatter says.
+ */
+const leastExplained = 0.3;
 /** Log odds at which costs are taken for integers. */
 const sureOdds = 10;
 
@@ -49,7 +54,7 @@ function executionMoments(
   });
   const mean = usage / Math.max(all, 1);
   const squared = sums.reduce((total, { sum, count }) => total + (sum - count * mean) ** 2, 0);
-  return { mean, variance: Math.max(squared / Math.max(squares, 1), (0.3 * mean) ** 2) + 1 };
+  return { mean, variance: Math.max(squared / Math.max(squares, 1), (0.2 * mean) ** 2) + 1 };
 }
 
 export function learn(equations: Equations, columns: number): Learned {
@@ -59,7 +64,7 @@ export function learn(equations: Equations, columns: number): Learned {
   const population = new Population(moments);
   const all = moments.map(
     (execution, r) =>
-      new Propagation(equations, bounds, r, new DenseBelief(columns), {
+      new Propagation(equations, bounds, r, new Belief(columns), {
         integer: false,
         unseen: 0.002,
         execution: { ...execution },
@@ -99,11 +104,13 @@ export function learn(equations: Equations, columns: number): Learned {
         seen += p.seen;
         moved = Math.max(moved, p.solve());
       }
-      if (rounds === 8 && columns >= 12) population.split();
       if (rounds >= 4) {
         const evidence = all.map((p) => p.evidence());
-        population.refine(evidence, columns);
-        if (rounds > 8) population.refine(evidence, columns);
+        if (population.explained(evidence, columns) > leastExplained) {
+          if (population.size === 1 && rounds >= 8 && columns >= 12) population.split();
+          population.refine(evidence, columns);
+          population.refine(evidence, columns);
+        }
         population.priors(evidence, columns, priors);
         const { mean, variance } = population.moments();
         all.forEach(({ assumptions }, r) => {

@@ -17,6 +17,15 @@ export interface Evidence {
   readonly variance: Float64Array;
 }
 
+/** Share of the population's variance that evidence must explain to count. */
+const leastGain = Number(process.env.GAIN ?? 0.3);
+
+/**
+ * Factor by which a component's variance is widened where it is used: fitted to evidence that is itself approximate,
+ * it comes out too small by about this where windows are few for the number of queries.
+ */
+const widening = 1.5;
+
 export class Population {
   #components: Component[];
 
@@ -31,8 +40,22 @@ export class Population {
     ];
   }
 
-  get size(): number {
-    return this.#components.length;
+  /** How many columns the population can be learned from. */
+  telling(evidence: readonly Evidence[], columns: number): number {
+    const { variance } = this.moments();
+    let count = 0;
+    for (let q = 0; q < columns; q++) if (tells(evidence, q, variance)) count++;
+    return count;
+  }
+
+  /** Mean share of the population's variance that the evidence of a column explains, 0 to 1. */
+  explained(evidence: readonly Evidence[], columns: number): number {
+    const { variance } = this.moments();
+    let sum = 0;
+    for (let r = 0; r < 3; r++)
+      for (let q = 0; q < columns; q++)
+        sum += (variance[r] ?? 0) / ((variance[r] ?? 0) + (evidence[r]?.variance[q] ?? 0));
+    return sum / Math.max(3 * columns, 1);
   }
 
   /** Splits into one component per resource, each dearer in its own and cheaper in the others, and a common one. */
@@ -58,7 +81,7 @@ export class Population {
       if (!component) continue;
       let log = Math.log(component.weight);
       for (let r = 0; r < 3; r++) {
-        const spread = (component.variance[r] ?? 0) + (evidence[r]?.variance[q] ?? 0);
+        const spread = widening * (component.variance[r] ?? 0) + (evidence[r]?.variance[q] ?? 0);
         const away = (evidence[r]?.mean[q] ?? 0) - (component.mean[r] ?? 0);
         log -= 0.5 * (Math.log(spread) + (away * away) / spread);
       }
@@ -74,11 +97,18 @@ export class Population {
     for (let k = 0; k < this.#components.length; k++) out[k] = (out[k] ?? 0) / sum;
   }
 
-  /** One step of expectation-maximisation; columns whose evidence is no better than nothing hardly count. */
+  /**
+   * One step of expectation-maximisation over the columns whose evidence says something: where it says next to
+   * nothing, a small error in its variance would drive the population's.
+   */
   refine(evidence: readonly Evidence[], columns: number): void {
     const share = new Float64Array(this.#components.length);
     const sums = this.#components.map(() => ({ weight: 0, first: new Float64Array(3), second: new Float64Array(3) }));
+    const whole = this.moments();
+    let telling = 0;
     for (let q = 0; q < columns; q++) {
+      if (!tells(evidence, q, whole.variance)) continue;
+      telling++;
       this.#responsibilities(evidence, q, share);
       this.#components.forEach((component, k) => {
         const sum = sums[k];
@@ -96,8 +126,7 @@ export class Population {
       });
     }
     // As if one more column sat in each component with the population's spread: none collapses onto a few columns.
-    const whole = this.moments();
-    const total = columns + sums.length;
+    const total = telling + sums.length;
     this.#components = sums.map(({ weight, first, second }, k) => {
       const before = this.#components[k];
       const mean = new Float64Array(3);
@@ -135,7 +164,7 @@ export class Population {
         this.#components.forEach((component, k) => {
           const m = component.mean[r] ?? 0;
           mean += (share[k] ?? 0) * m;
-          second += (share[k] ?? 0) * ((component.variance[r] ?? 0) + m * m);
+          second += (share[k] ?? 0) * (widening * (component.variance[r] ?? 0) + m * m);
         });
         const precision = 1 / Math.max(second - mean * mean, 1e-2);
         const factors = out[r];
@@ -145,4 +174,11 @@ export class Population {
       }
     }
   }
+}
+
+/** Whether the evidence of column q narrows the population's spread by a third or more, on average over resources. */
+function tells(evidence: readonly Evidence[], q: number, spread: Float64Array): boolean {
+  let gain = 0;
+  for (let r = 0; r < 3; r++) gain += (spread[r] ?? 0) / ((spread[r] ?? 0) + (evidence[r]?.variance[q] ?? 0)) / 3;
+  return gain > leastGain;
 }

@@ -3,8 +3,8 @@
  * what each window says is replaced by Gaussian factors on its sums, each matched to the moments of the exact
  * statement in the light of all others.
  */
-import { type Belief, type Factors, noFactors } from "./belief.ts";
-import { type Equations, rowSum } from "./equations.ts";
+import { type Belief, type Factors, type Normal, noFactors, type RowFactors } from "./belief.ts";
+import type { Equations } from "./equations.ts";
 import { density, Mixture, type Moments, truncate } from "./normal.ts";
 import { type Assumptions, Reading } from "./reading.ts";
 
@@ -27,13 +27,14 @@ export class Propagation {
   readonly #resource: number;
   readonly #columns: Factors;
   /** By window, on the sum of its present candidate. */
-  readonly #totals: { readonly precision: Float64Array; readonly shift: Float64Array };
-  readonly #ticks: Factors;
+  readonly #totals: RowFactors;
+  readonly #ticks: RowFactors;
   readonly #reading: Reading;
   /** How sure it is that a window's average fits nothing that is believed. */
   readonly #doubted: Float64Array;
   readonly #mixture = new Mixture();
   readonly #part: Moments = { mass: 0, mean: 0, variance: 0 };
+  readonly #cavity: Normal = { mean: 0, variance: 0 };
   /** Ticks of the window being read, each of another class. */
   readonly #distinct: number[] = [];
   readonly #lastRead: Int32Array;
@@ -49,8 +50,8 @@ export class Propagation {
     this.#columns = noFactors(columns);
     this.prior = noFactors(columns);
     this.costs = noFactors(columns);
-    this.#totals = noFactors(equations.spans.length);
-    this.#ticks = noFactors(equations.ticks.length);
+    this.#totals = { rows: equations.totals, which: bounds.candidate, ...noFactors(equations.spans.length) };
+    this.#ticks = { rows: equations.ticks, ...noFactors(equations.ticks.length) };
     this.#doubted = new Float64Array(equations.spans.length);
     this.#lastRead = new Int32Array(equations.tickClass.length).fill(-1);
   }
@@ -68,10 +69,7 @@ export class Propagation {
       columns.precision[q] = (prior.precision[q] ?? 0) + (costs.precision[q] ?? 0);
       columns.shift[q] = (prior.shift[q] ?? 0) + (costs.shift[q] ?? 0);
     }
-    belief.update(columns, [
-      { rows: this.#equations.totals, which: this.#bounds.candidate, factors: this.#totals },
-      { rows: this.#equations.ticks, factors: this.#ticks },
-    ]);
+    belief.update(columns, [this.#totals, this.#ticks]);
     let moved = 0;
     before.forEach((mean, q) => {
       const sd = Math.sqrt(belief.variance[q] ?? 0) + 0.05;
@@ -96,24 +94,20 @@ export class Propagation {
   }
 
   #readAverage(w: number, step: number): void {
-    const { totals } = this.#equations;
     const c = this.#bounds.candidate[w] ?? 0;
-    const own = this.#totals;
-    const variance = Math.max(this.belief.rowVariance(totals, c), 1e-9);
-    const precision = 1 / variance - (own.precision[w] ?? 0);
-    if (!(precision > 1e-12)) return;
-    const mean = (rowSum(totals, c, this.belief.mean) / variance - (own.shift[w] ?? 0)) / precision;
-    this.#averageOf(w, c, mean, 1 / precision, this.#bounds.trust[w] ?? 1);
+    const cavity = this.#cavity;
+    this.belief.without(this.#totals, w, c, cavity);
+    this.#averageOf(w, c, this.#bounds.trust[w] ?? 1);
     this.#doubted[w] = this.#reading.doubted;
     this.unseen += this.#reading.unseen;
     this.seen += this.#equations.executions[c] ?? 0;
-    settle(own, w, mean, 1 / precision, this.#reading.result, step);
+    settle(this.#totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
   }
 
-  #averageOf(w: number, c: number, mean: number, variance: number, trust: number): number {
+  #averageOf(w: number, c: number, trust: number): number {
     const { candidates, executions } = this.#equations;
     const candidate = candidates[c];
-    return this.#reading.average(mean, variance, {
+    return this.#reading.average(this.#cavity.mean, this.#cavity.variance, {
       average: this.#band(w, 0),
       ticks: candidate ? candidate.to - candidate.from : 1,
       executions: executions[c] ?? 0,
@@ -140,7 +134,6 @@ export class Propagation {
     const { from, to } = candidate;
     const { unseen } = this.assumptions;
     const reading = this.#reading;
-    const own = this.#ticks;
     this.#reads++;
     this.#distinct.length = 0;
     reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (unseen * (executions[c] ?? 0)) / (to - from));
@@ -153,9 +146,8 @@ export class Propagation {
         reading.addTick(0, 1e-9);
         continue;
       }
-      const variance = Math.max(this.belief.rowVariance(ticks, i), 1e-9);
-      const precision = Math.max(1 / variance - (own.precision[i] ?? 0), 1e-12);
-      reading.addTick((rowSum(ticks, i, this.belief.mean) / variance - (own.shift[i] ?? 0)) / precision, 1 / precision);
+      this.belief.without(this.#ticks, i, i, this.#cavity);
+      reading.addTick(this.#cavity.mean, this.#cavity.variance);
     }
     return reading.weighExtremes(trust);
   }
@@ -163,19 +155,8 @@ export class Propagation {
   /** Log probability of what window w reports if candidate c is where it lies, in the light of all other windows. */
   fitOf(w: number, c: number): number {
     if (Number.isNaN(this.#band(w, 0))) return 0;
-    const { totals } = this.#equations;
-    const taken = this.#bounds.candidate[w] ?? 0;
-    let mean = rowSum(totals, c, this.belief.mean);
-    let variance = Math.max(this.belief.rowVariance(totals, c), 1e-9);
-    const own = this.#totals.precision[w] ?? 0;
-    if (own > 0) {
-      // Takes the window's own factor, on the sum of the candidate now taken, out of the belief about this one.
-      const between = this.belief.rowCovariance(totals, c, totals, taken);
-      const rest = Math.max(1 - own * this.belief.rowVariance(totals, taken), 1e-9);
-      mean += (between * (own * rowSum(totals, taken, this.belief.mean) - (this.#totals.shift[w] ?? 0))) / rest;
-      variance += (between * between * own) / rest;
-    }
-    return this.#averageOf(w, c, mean, variance, 1) + this.#extremesOf(w, c, 1);
+    this.belief.without(this.#totals, w, c, this.#cavity);
+    return this.#averageOf(w, c, 1) + this.#extremesOf(w, c, 1);
   }
 
   /** Forgets what was read from window w, whose bounds change. */
