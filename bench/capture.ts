@@ -80,7 +80,7 @@ export async function measureCapture(events: number, log: Log): Promise<CaptureR
     ledger.close();
     outbox.close();
 
-    const { lost, duplicated } = await compare(environment, ledgerFile);
+    const { lost, duplicated } = await compare(environment, serverId, ledgerFile);
     return {
       events: executed,
       seconds: rounded(seconds, 3),
@@ -106,9 +106,13 @@ async function untilRecorded(outbox: Outbox): Promise<void> {
   }
 }
 
-/** The engine's ledger against the table's rows. */
-async function compare(
+/**
+ * A server's ledger against every row of it in the table: lost is what was executed and is not there under its number with
+ * its content; duplicated is what is there besides.
+ */
+export async function compare(
   environment: Readonly<Record<string, string | undefined>>,
+  serverId: string,
   ledgerFile: string,
 ): Promise<{ lost: number; duplicated: number }> {
   const names = parseEnvironment(workloadEnvironment.pick({ EVENKEEL_EXECUTIONS_TABLE: true }), environment);
