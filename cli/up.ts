@@ -3,6 +3,7 @@ import { Listr, PRESET_TIMER } from "listr2";
 import { type CloudKind, cloudKinds } from "../local/cloud.ts";
 import { assertDiskSpace } from "../local/disk.ts";
 import { dockerAnswers } from "../local/localstack.ts";
+import { scenarioFile } from "../local/loop.ts";
 import { assertPortFree } from "../local/ports.ts";
 import { assertNoRun, endLeftovers } from "../local/run-record.ts";
 import { createSession, type Session, type SessionOptions } from "../local/session.ts";
@@ -53,6 +54,7 @@ export function addUp(program: Command, run: (action: Promise<ExitStatus>) => Pr
 }
 
 async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
+  scenarioFile(options.scenario);
   assertDiskSpace(directory);
   assertNoRun(directory);
   const leftovers = await endLeftovers(directory);

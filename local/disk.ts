@@ -3,8 +3,14 @@ import { LocalError } from "./errors.ts";
 
 const neededMegabytes = 500;
 
-/** @throws LocalError when the directory cannot be written or its disk is nearly full */
-export function assertDiskSpace(directory: string): void {
+/**
+ * @param statistics of a path's file system: how many blocks are free, of how many bytes
+ * @throws LocalError when the directory cannot be made, or its disk is nearly full
+ */
+export function assertDiskSpace(
+  directory: string,
+  statistics: (path: string) => { bavail: number; bsize: number } = statfsSync,
+): void {
   try {
     mkdirSync(directory, { recursive: true });
   } catch (cause) {
@@ -16,7 +22,7 @@ export function assertDiskSpace(directory: string): void {
       },
     );
   }
-  const { bavail, bsize } = statfsSync(directory);
+  const { bavail, bsize } = statistics(directory);
   const free = Math.floor((bavail * bsize) / 1e6);
   if (free >= neededMegabytes) return;
   throw new LocalError(

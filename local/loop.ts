@@ -1,5 +1,5 @@
 /** The processes of the loop on this machine: simulated database, tap where asked for, scheduler. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { LocalError } from "./errors.ts";
@@ -69,7 +69,7 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
   return [
     plan("database", "sim-server/database/main.ts", options.serverPort, "/queued", {
       PORT: String(options.serverPort),
-      EVENKEEL_SCENARIO: options.plain ? plainParameters(options) : scenarioPath(options.scenario),
+      EVENKEEL_SCENARIO: options.plain ? plainParameters(options) : scenarioFile(options.scenario),
       ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
       ...data("database"),
     }),
@@ -94,21 +94,29 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
   ];
 }
 
-/** The database runs in another directory: a parameter file's path must not depend on it. */
-function scenarioPath(scenario: string): string {
-  return /[/.]/.test(scenario) ? resolve(scenario) : scenario;
+const scenarios = join(root, "sim-server", "database", "scenarios");
+
+/**
+ * The parameter file of a scenario's name, or of a path.
+ * @throws LocalError when there is no such file
+ */
+export function scenarioFile(scenario: string): string {
+  const file = /[/.]/.test(scenario) ? resolve(scenario) : join(scenarios, `${scenario}.json`);
+  if (existsSync(file)) return file;
+  const names = readdirSync(scenarios).map((name) => basename(name, ".json"));
+  throw new LocalError(`${scenario}: neither a parameter file nor a scenario (${names.join(", ")})`);
 }
 
 /** The scenario's parameters without the fields that plain servers lack, as a file. */
 function plainParameters({ scenario, directory }: LoopOptions): string {
-  if (scenario === "plain") return scenario;
-  const file = /[/.]/.test(scenario) ? scenario : join(root, "sim-server", "database", "scenarios", `${scenario}.json`);
+  const file = scenarioFile(scenario);
+  let parameters: Record<string, unknown>;
   try {
-    const parameters = z.looseObject({}).parse(JSON.parse(readFileSync(file, "utf8")));
-    const plain = join(directory, "plain.json");
-    writeFileSync(plain, JSON.stringify({ ...parameters, stamped: false, windowJitterTicks: 1 }));
-    return plain;
+    parameters = z.looseObject({}).parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {
-    throw new LocalError(`${scenario}: neither a scenario nor a readable parameter file`, { cause });
+    throw new LocalError(`${file} is not a parameter file: an object in JSON is expected`, { cause });
   }
+  const plain = join(directory, "plain.json");
+  writeFileSync(plain, JSON.stringify({ windowJitterTicks: 1, ...parameters, stamped: false }));
+  return plain;
 }
