@@ -13,8 +13,11 @@ export class CostBook {
   #windowTicks = 0;
 
   set(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
+    const first = !this.known;
     this.#costs = costs;
     this.#prior = prior;
+    // A restarted scheduler must not begin by doubting costs that were good: it would let the whole backlog go at once.
+    if (first) this.#knownShare = this.#knownShareOfHistory();
     this.#error = 0;
   }
 
@@ -51,6 +54,15 @@ export class CostBook {
     if (this.#error > 2 * bandWidth)
       return `costs look stale: windows differ from them by ${Math.round(this.#error * 100)}%; nothing is delayed until they fit`;
     return null;
+  }
+
+  #knownShareOfHistory(): number {
+    let [known, all] = [0, 0];
+    for (const [queryId, { seen }] of this.#costs) {
+      all += seen;
+      if (this.#isKnown(queryId)) known += seen;
+    }
+    return all === 0 ? 0 : known / all;
   }
 
   #isKnown(queryId: string): boolean {
