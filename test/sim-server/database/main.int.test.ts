@@ -4,22 +4,21 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DeleteCommand, ScanCommand } from "@aws-sdk/lib-dynamodb";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { DeleteCommand, type DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { afterAll, describe, expect, it } from "@jest/globals";
 import { compare } from "../../../bench/capture.ts";
-import { startTemporaryCloud, type TemporaryCloud } from "../../../local/temporary-cloud.ts";
 import { createDocument } from "../../../platform/aws.ts";
+import { scan } from "../../../platform/tables/query.ts";
 import { type ServerInfo, serverInfo } from "../../../platform/wire.ts";
+import { sharedCloud } from "../../support/cloud.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-let cloud: TemporaryCloud;
+const serverId = "killed";
+const environment = sharedCloud();
+const directory = temporaryDirectory();
+const ledgerFile = join(directory.path, "ledger.log");
 
-beforeAll(async () => {
-  cloud = await startTemporaryCloud();
-}, 180_000);
-
-afterAll(async () => {
-  await cloud?.stop();
-}, 30_000);
+afterAll(() => directory[Symbol.dispose]());
 
 interface Server {
   readonly child: ChildProcess;
@@ -31,10 +30,10 @@ interface Server {
 async function start(more: Record<string, string> = {}): Promise<Server> {
   const env = {
     ...process.env,
-    ...cloud.environment,
-    EVENKEEL_SERVER_ID: "it",
+    ...environment,
+    EVENKEEL_SERVER_ID: serverId,
     EVENKEEL_SCENARIO: "five",
-    EVENKEEL_DATA_DIR: join(cloud.directory, "data"),
+    EVENKEEL_DATA_DIR: directory.path,
     PORT: "0",
     ...more,
   };
@@ -65,7 +64,12 @@ async function untilRecorded(server: Server): Promise<ServerInfo> {
   throw new Error("not recorded within a minute");
 }
 
-const lostAndDuplicated = () => compare(cloud.environment, "it", join(cloud.directory, "data", "ledger.log"));
+const lostAndDuplicated = () => compare(environment, serverId, ledgerFile);
+
+/** Rows, receipts, everything of this server. */
+async function* itemsOf(document: DynamoDBDocumentClient, table: string) {
+  for await (const item of scan(document, table)) if (String(item.key).startsWith(`${serverId}#`)) yield item;
+}
 
 describe("the simulated database", () => {
   it("loses nothing and records nothing twice when it is killed again and again", async () => {
@@ -92,12 +96,10 @@ describe("the simulated database", () => {
 
   it("fills a table again that lost everything", async () => {
     const before = await lostAndDuplicated();
-    const document = createDocument(cloud.environment);
-    const TableName = cloud.environment.EVENKEEL_EXECUTIONS_TABLE;
-    for (;;) {
-      const { Items = [] } = await document.send(new ScanCommand({ TableName, ConsistentRead: true, Limit: 500 }));
-      if (Items.length === 0) break;
-      await Promise.all(Items.map(({ key, at }) => document.send(new DeleteCommand({ TableName, Key: { key, at } }))));
+    const document = createDocument(environment);
+    const TableName = environment.EVENKEEL_EXECUTIONS_TABLE;
+    for await (const { key, at } of itemsOf(document, TableName)) {
+      await document.send(new DeleteCommand({ TableName, Key: { key, at } }));
     }
     document.destroy();
     expect((await lostAndDuplicated()).lost).toBeGreaterThan(200);
@@ -112,9 +114,9 @@ describe("the simulated database", () => {
     const second = spawn(process.execPath, ["sim-server/database/main.ts"], {
       env: {
         ...process.env,
-        ...cloud.environment,
-        EVENKEEL_SERVER_ID: "it",
-        EVENKEEL_DATA_DIR: join(cloud.directory, "data"),
+        ...environment,
+        EVENKEEL_SERVER_ID: serverId,
+        EVENKEEL_DATA_DIR: directory.path,
         PORT: "0",
       },
       stdio: ["ignore", "inherit", "pipe"],
