@@ -26,7 +26,7 @@ const mostRounds = 40;
  */
 const leastExplained = 0.3;
 /** Log odds at which costs are taken for integers. */
-const sureOdds = 10;
+const sureOdds = 3;
 
 /**
  * Mean and variance of an execution's cost in resource r by the method of moments: a window's sum lies around

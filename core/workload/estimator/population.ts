@@ -17,9 +17,6 @@ export interface Evidence {
   readonly variance: Float64Array;
 }
 
-/** Share of the population's variance that evidence must explain to count. */
-const leastGain = Number(process.env.GAIN ?? 0.3);
-
 /**
  * Factor by which a component's variance is widened where it is used: fitted to evidence that is itself approximate,
  * it comes out too small by about this where windows are few for the number of queries.
@@ -40,12 +37,9 @@ export class Population {
     ];
   }
 
-  /** How many columns the population can be learned from. */
-  telling(evidence: readonly Evidence[], columns: number): number {
-    const { variance } = this.moments();
-    let count = 0;
-    for (let q = 0; q < columns; q++) if (tells(evidence, q, variance)) count++;
-    return count;
+  /** How many components there are. */
+  get size(): number {
+    return this.#components.length;
   }
 
   /** Mean share of the population's variance that the evidence of a column explains, 0 to 1. */
@@ -97,18 +91,12 @@ export class Population {
     for (let k = 0; k < this.#components.length; k++) out[k] = (out[k] ?? 0) / sum;
   }
 
-  /**
-   * One step of expectation-maximisation over the columns whose evidence says something: where it says next to
-   * nothing, a small error in its variance would drive the population's.
-   */
+  /** One step of expectation-maximisation. */
   refine(evidence: readonly Evidence[], columns: number): void {
     const share = new Float64Array(this.#components.length);
     const sums = this.#components.map(() => ({ weight: 0, first: new Float64Array(3), second: new Float64Array(3) }));
     const whole = this.moments();
-    let telling = 0;
     for (let q = 0; q < columns; q++) {
-      if (!tells(evidence, q, whole.variance)) continue;
-      telling++;
       this.#responsibilities(evidence, q, share);
       this.#components.forEach((component, k) => {
         const sum = sums[k];
@@ -126,7 +114,7 @@ export class Population {
       });
     }
     // As if one more column sat in each component with the population's spread: none collapses onto a few columns.
-    const total = telling + sums.length;
+    const total = columns + sums.length;
     this.#components = sums.map(({ weight, first, second }, k) => {
       const before = this.#components[k];
       const mean = new Float64Array(3);
@@ -174,11 +162,4 @@ export class Population {
       }
     }
   }
-}
-
-/** Whether the evidence of column q narrows the population's spread by a third or more, on average over resources. */
-function tells(evidence: readonly Evidence[], q: number, spread: Float64Array): boolean {
-  let gain = 0;
-  for (let r = 0; r < 3; r++) gain += (spread[r] ?? 0) / ((spread[r] ?? 0) + (evidence[r]?.variance[q] ?? 0)) / 3;
-  return gain > leastGain;
 }

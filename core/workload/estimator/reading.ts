@@ -147,7 +147,7 @@ export class Reading {
   }
 
   get #noise(): number {
-    return this.assumptions.integer ? 0.01 : 0.25;
+    return this.assumptions.integer ? 0.01 : 1 / 12;
   }
 
   get #slack(): number {
