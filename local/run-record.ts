@@ -54,10 +54,10 @@ export function assertNoRun(directory: string): void {
 }
 
 /** Saving the embedded cloud's state takes its time. */
-const graceMs = 60_000;
+const saveMs = 60_000;
 
 /** Ends what a run that was cut off left behind, last started first; returns the names of what still ran. */
-export async function endLeftovers(directory: string): Promise<string[]> {
+export async function endLeftovers(directory: string, graceMs = saveMs): Promise<string[]> {
   const run = readRun(directory);
   const ended: string[] = [];
   for (const { name, pid, started } of run?.processes.toReversed() ?? []) {

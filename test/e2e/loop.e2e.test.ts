@@ -9,8 +9,8 @@ import { workloadEnvironment } from "../../platform/environment.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
 import { type ExecutionItem, scanExecutions } from "../../platform/tables/executions.ts";
 import { type LedgerEntry, readLedger } from "../../sim-server/database/ledger.ts";
+import { Place, type Running } from "../support/evenkeel.ts";
 import { eventually } from "../support/eventually.ts";
-import { Place, type Running } from "./evenkeel.ts";
 
 const loopMs = 130_000;
 const cloud = testCloudKind();
