@@ -9,6 +9,7 @@ import { describeError, type Log } from "./log.ts";
 import type { Outbox, Span } from "./outbox.ts";
 import type { StoredRow } from "./outbox-file.ts";
 import { type Range, RangeSet } from "./range-set.ts";
+import { receiptSpan } from "./tables/executions.ts";
 import { batchFormat } from "./wire.ts";
 
 export interface SenderOptions {
@@ -41,7 +42,10 @@ export interface SenderTuning {
   readonly backlogWindow: number;
   /** ...and beyond which nothing is. */
   readonly window: number;
+  /** How long after a send, and again while anything is without a receipt, receipts are read: reads are paid, too. */
   readonly pollMs: number;
+  /** How often while there is nothing to wait for: a table that lost its rows is found out. */
+  readonly idlePollMs: number;
   /** The first time-out of a message; grows with the latency seen, and doubles with each resend. */
   readonly timeoutMs: number;
   readonly maxTimeoutMs: number;
@@ -53,10 +57,11 @@ export interface SenderTuning {
 export const defaultTuning: SenderTuning = {
   packMs: 2_000,
   maxMessageBytes: 200_000,
-  maxMessageRows: 1_000,
+  maxMessageRows: receiptSpan,
   backlogWindow: 24,
   window: 64,
   pollMs: 500,
+  idlePollMs: 5_000,
   timeoutMs: 15_000,
   maxTimeoutMs: 900_000,
   recheckMs: 600_000,
@@ -203,8 +208,9 @@ class OutboxSender implements Sender {
     }
     this.#verified = true;
     if (whole) this.#nextRecheck = now + this.#tuning.recheckMs;
-    this.#nextPoll = clock.monotonic() + this.#tuning.pollMs;
     this.#land();
+    const { pollMs, idlePollMs } = this.#tuning;
+    this.#nextPoll = clock.monotonic() + (this.#flights.length > 0 ? pollMs : idlePollMs);
   }
 
   /** Takes the table's word on everything from position `from` on. False when receipts seen before are gone. */
@@ -395,6 +401,7 @@ class OutboxSender implements Sender {
       if (reason !== undefined) throw new Error(`the queue refuses messages: ${reason}`);
     } finally {
       const sentAt = clock.monotonic();
+      this.#nextPoll = Math.min(this.#nextPoll, sentAt + this.#tuning.pollMs);
       if (accepted.length > 0) this.#lastSentAt = clock.now();
       for (const { first, last, resends } of messages.filter((message) => accepted.includes(message))) {
         this.#flights.push({ first, last, resends, sentAt, expiresAt: sentAt + this.#timeout(resends) });

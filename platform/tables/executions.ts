@@ -7,7 +7,7 @@ import { expiresAt, hourOf, hoursBetween, padSequence, padTime } from "./keys.ts
 import { parseItems, queryRange, scan, type UnreadableItem } from "./query.ts";
 
 /** A receipt covers at most this many sequence numbers: readers look no further back than that for one that overlaps. */
-export const receiptSpan = 10_000;
+export const receiptSpan = 1_000;
 
 const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt: z.int() };
 
