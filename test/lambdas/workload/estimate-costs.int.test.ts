@@ -124,6 +124,22 @@ describe("two runs at once", () => {
     expect(await readCostsVersion(aws.document, costs, serverId)).toBe(1);
     expect(await stateObjects()).toHaveLength(1);
   });
+
+  it("would both publish if the version item were written without a condition", async () => {
+    await record(1, 20, minuteAgo());
+    const { document } = createAws(environment);
+    document.middlewareStack.add(
+      (next) => (args) => {
+        if ("ConditionExpression" in args.input) delete args.input.ConditionExpression;
+        return next(args);
+      },
+      { step: "initialize", priority: "high" },
+    );
+    const careless = { ...services, document };
+    const runs = [estimateServer(careless, serverId, reading), estimateServer(careless, serverId, reading)];
+    expect((await Promise.all(runs)).map(({ outcome }) => outcome)).toEqual(["published", "published"]);
+    document.destroy();
+  });
 });
 
 describe("a run that died before its version became current", () => {

@@ -144,6 +144,16 @@ describe("what cannot be recorded", () => {
   });
 });
 
+describe("a row with characters that queues refuse", () => {
+  it("is dead-lettered with them escaped", async () => {
+    const poison = { ...executionRow(1), executionId: `${serverId}\uffff\u0001` };
+    const body = batchBody(serverId, "i", 1, [poison]).replace("\uffff", "\\uffff");
+    await send(body);
+    const letter = await deadLetter((text) => text.includes(serverId));
+    expect(JSON.parse(letter.body ?? "")).toEqual(poison);
+  });
+});
+
 describe("an oversize row", () => {
   it("is refused by the table, not with its neighbours", async () => {
     // A message may hold 1 MiB, an item 400 KB.
