@@ -1,0 +1,73 @@
+/** A scheduler as a process of its own, and the costs that it is to find in the tables. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { PutCommand } from "@aws-sdk/lib-dynamodb";
+import { createDocument } from "../../platform/aws.ts";
+import type { WorkloadEnvironment } from "../../platform/environment.ts";
+import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
+import { costItem, versionItemId } from "../../platform/tables/costs.ts";
+import type { Engine } from "../../sim-server/database/engine.ts";
+
+export interface SchedulerProcess {
+  readonly child: ChildProcess;
+  /** Undefined while it does not answer. */
+  status(): Promise<SchedulerStatus | undefined>;
+  /** Resolves with the exit status, or the signal's name. */
+  end(signal: NodeJS.Signals): Promise<number | string>;
+}
+
+export async function startScheduler(
+  environment: WorkloadEnvironment & Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, string>>,
+): Promise<SchedulerProcess> {
+  const child = spawn(process.execPath, ["services/scheduler/main.ts"], {
+    env: { ...process.env, ...environment, STATUS_PORT: "0", ...settings },
+    stdio: ["ignore", "pipe", process.env.EVENKEEL_TEST_OUTPUT ? "inherit" : "ignore"],
+  });
+  const [line] = await once(createInterface({ input: child.stdout }), "line");
+  const url = String(line).replace("listening ", "");
+  return {
+    child,
+    async status() {
+      const answer = await fetch(`${url}/status`).catch(() => undefined);
+      return answer?.ok ? schedulerStatus.parse(await answer.json()) : undefined;
+    },
+    async end(signal) {
+      const exited = once(child, "exit");
+      child.kill(signal);
+      const [code, killedBy] = await exited;
+      return killedBy ?? code;
+    },
+  };
+}
+
+/** Writes the true costs into the tables, as if they had been learned to the integer. */
+export async function writeTrueCosts(
+  environment: WorkloadEnvironment,
+  serverId: string,
+  engine: Engine,
+): Promise<void> {
+  const document = createDocument({ ...environment });
+  const TableName = environment.EVENKEEL_COSTS_TABLE;
+  const now = Date.now();
+  const items = Array.from(engine.truth(), ([queryId, [cpu, io, memory]]) =>
+    costItem(serverId, queryId, { mean: [cpu, io, memory], sd: [0.1, 0.1, 0.1], seen: 100, lastSeenAt: now }),
+  );
+  await Promise.all(items.map((Item) => document.send(new PutCommand({ TableName, Item }))));
+  const version = {
+    serverId,
+    queryId: versionItemId,
+    format: 1,
+    version: 1,
+    published: 1,
+    estimatedAt: now,
+    stateKey: "none",
+    windows: 100,
+    readThrough: now,
+    prior: { mean: [45, 45, 45], sd: [20, 20, 20], seen: 0, lastSeenAt: 0 },
+    quality: {},
+  };
+  await document.send(new PutCommand({ TableName, Item: version }));
+  document.destroy();
+}
