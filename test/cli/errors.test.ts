@@ -14,7 +14,7 @@ describe("the command line", () => {
   });
   afterAll(() => place.remove());
 
-  it.each(["status", "costs", "audit", "tail"])("says of %s that nothing runs", async (command) => {
+  it.each(["status", "costs", "audit", "tail", "env"])("says of %s that nothing runs", async (command) => {
     expect(await place.run(command)).toMatchObject({
       status: 3,
       stderr: oneLine(/nothing runs here: start it with 'make local'/),
@@ -79,7 +79,7 @@ describe("the command line", () => {
     expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(message) });
   });
 
-  it.each([["up"], ["down"], ["status"], ["costs"], ["audit"], ["tail"]])("helps with %s", async (command) => {
+  it.each([["up"], ["down"], ["status"], ["costs"], ["audit"], ["tail"], ["env"]])("helps with %s", async (command) => {
     expect(await place.run(command, "--help")).toMatchObject({ status: 0, stderr: "" });
   });
 });
