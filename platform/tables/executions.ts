@@ -4,7 +4,7 @@ import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
 import { type ExecutionRow, executionRow, type GapRow, gapRow, identifier, type OutboxRow } from "../wire.ts";
 import { expiresAt, hourOf, hoursBetween, padSequence, padTime } from "./keys.ts";
-import { parseItems, queryRange, scan, type UnreadableItem } from "./query.ts";
+import { parseItem, parseItems, queryRange, scan, type UnreadableItem } from "./query.ts";
 
 /** A receipt covers at most this many sequence numbers: readers look no further back than that for one that overlaps. */
 export const receiptSpan = 1_000;
@@ -111,6 +111,10 @@ function canonicalJson(value: unknown): string {
   );
 }
 
+function keyOf(item: Readonly<Record<string, unknown>>): string {
+  return `${item.key} ${item.at}`;
+}
+
 /** Receipts that reach to `fromSequence` or beyond, by their first number. Strongly consistent. */
 export async function readReceipts(
   document: DynamoDBDocumentClient,
@@ -127,7 +131,7 @@ export async function readReceipts(
     consistent: true,
   });
   for await (const item of items) {
-    const { first, last } = receiptItemSchema.parse(item);
+    const { first, last } = parseItem(receiptItemSchema, item, table, keyOf(item));
     if (last >= fromSequence) receipts.push({ first, last });
   }
   return receipts;
@@ -148,7 +152,7 @@ export async function readTombstones(
     sort: ["at", padSequence(fromSequence), "~"],
     consistent: true,
   });
-  for await (const item of items) tombstones.push(tombstoneItemSchema.parse(item));
+  for await (const item of items) tombstones.push(parseItem(tombstoneItemSchema, item, table, keyOf(item)));
   return tombstones;
 }
 
@@ -165,7 +169,7 @@ export async function readGaps(
     partition: ["key", `${serverId}#${incarnation}#gaps`],
     consistent: true,
   });
-  for await (const item of items) gaps.push(gapItemSchema.parse(item));
+  for await (const item of items) gaps.push(parseItem(gapItemSchema, item, table, keyOf(item)));
   return gaps;
 }
 
@@ -187,7 +191,7 @@ export async function readExecutions(
     });
     for await (const item of partition) items.push(item);
   }
-  const { read, unreadable } = parseItems(executionItemSchema, items, table, (item) => `${item.key} ${item.at}`);
+  const { read, unreadable } = parseItems(executionItemSchema, items, table, keyOf);
   return { executions: read, unreadable };
 }
 
@@ -199,6 +203,7 @@ export async function* scanExecutions(
 ): AsyncGenerator<ExecutionItem> {
   for await (const item of scan(document, table)) {
     const key = String(item.key);
-    if (key.startsWith(`${serverId}#`) && "executionId" in item) yield executionItemSchema.parse(item);
+    if (key.startsWith(`${serverId}#`) && "executionId" in item)
+      yield parseItem(executionItemSchema, item, table, keyOf(item));
   }
 }

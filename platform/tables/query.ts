@@ -71,6 +71,21 @@ export function parseItems<T>(
   return { read, unreadable };
 }
 
+/** An item that a reader cannot do without is of another version, or not ours. */
+export class UnreadableItemError extends Error {
+  override readonly name = "UnreadableItemError";
+}
+
+/** @throws UnreadableItemError in one line that names table and item */
+export function parseItem<T>(schema: z.ZodType<T>, item: unknown, table: string, key: string): T {
+  const parsed = schema.safeParse(item);
+  if (parsed.success) return parsed.data;
+  const problem = problemOf(parsed.error);
+  throw new UnreadableItemError(
+    `item ${key} of table ${table} cannot be read, was it written by another version? ${problem}`,
+  );
+}
+
 /** A zod error in one line, cut short. */
 export function problemOf(error: z.ZodError): string {
   return error.issues

@@ -2,6 +2,7 @@
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
+import { parseItem } from "./query.ts";
 
 export type SchedulerItem = "lease" | "plan" | "knobs";
 
@@ -25,7 +26,7 @@ export interface StoredState {
   readonly fence: number;
 }
 
-/** The stored state; undefined when there is none. Throws a ZodError on an item of another version. */
+/** The stored state; undefined when there is none. Throws an UnreadableItemError on an item of another version. */
 export async function readState(
   document: DynamoDBDocumentClient,
   table: string,
@@ -35,7 +36,9 @@ export async function readState(
   const { Item } = await document.send(
     new GetCommand({ TableName: table, Key: { serverId, item }, ConsistentRead: true }),
   );
-  return Item === undefined ? undefined : stateItem.parse(Item);
+  if (Item === undefined) return undefined;
+  const { value, fence } = parseItem(stateItem, Item, table, `${serverId} ${item}`);
+  return { value, fence };
 }
 
 /** Writes the state, unless a holder with a higher `fence` has written since: then "stale". */

@@ -2,7 +2,7 @@
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBDocumentClient, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
-import { queryRange, scan } from "./query.ts";
+import { parseItem, queryRange, scan } from "./query.ts";
 
 const registration = z.object({
   serverId: z.string(),
@@ -84,7 +84,7 @@ export async function listIncarnations(
     consistent: true,
   });
   for await (const raw of items) {
-    const { item, firstSeenAt } = incarnationItem.parse(raw);
+    const { item, firstSeenAt } = parseItem(incarnationItem, raw, table, `${raw.serverId} ${raw.item}`);
     incarnations.push({ incarnation: item.slice(incarnationPrefix.length), firstSeenAt });
   }
   return incarnations.sort((a, b) => a.firstSeenAt - b.firstSeenAt);
