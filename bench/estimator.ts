@@ -5,6 +5,7 @@ import { createEstimator } from "../core/workload/estimator/estimator.ts";
 import { Engine } from "../sim-server/database/engine.ts";
 import { loadParameters, type Parameters, ParametersError, scenarioNames } from "../sim-server/database/parameters.ts";
 import { createFeed } from "./estimator/feed.ts";
+import { type Relearning, watchRelearning } from "./estimator/relearning.ts";
 import { type Score, score } from "./estimator/score.ts";
 
 const help = `Learns costs from unscheduled traffic in virtual time: the same seed gives the same numbers (but for times).
@@ -27,7 +28,7 @@ export interface EstimatorOptions {
   readonly unseen: number;
 }
 
-export interface EstimatorResult extends Score {
+export interface EstimatorResult extends Score, Relearning {
   readonly minutes: number;
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
@@ -92,6 +93,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   const engine = new Engine(parameters);
   const feed = createFeed(parameters, options.unseen);
   const estimator = createEstimator();
+  const relearning = watchRelearning(engine);
   const ticks = Math.round((options.minutes * 60_000) / parameters.tickMs);
   const ticksPerSecond = 1000 / parameters.tickMs;
   const early = options.minutes <= 10 ? 5 : 60;
@@ -100,7 +102,9 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   let estimateMs = 0;
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
-    const observed = feed.after(engine.step());
+    const step = engine.step();
+    relearning.after(step);
+    const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
     const second = Math.floor((tick + 1) / ticksPerSecond);
@@ -110,6 +114,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
     const estimates = estimator.estimate();
     estimateMs = performance.now() - started;
     last = score(engine, feed.executions, estimates);
+    relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
     else onePercentSince ??= second;
     checkpoint?.(second, last);
@@ -118,6 +123,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
     minutes: options.minutes,
     windows,
     ...last,
+    ...relearning.result(options.minutes * 60),
     secondsToOnePercent: onePercentSince,
     estimateMs,
     stateBytes: estimator.save().length,

@@ -1,8 +1,11 @@
 /** Learns what one execution of each query costs from metrics windows and what ran in them. See docs/estimation.md. */
 import type { CostEstimate, Triple, WindowObservation } from "../types.ts";
+import { findChanges } from "./changes.ts";
+import { type Columns, columnsOf } from "./columns.ts";
 import { buildEquations } from "./equations.ts";
+import { fold } from "./fold.ts";
 import { type Learned, learn } from "./learn.ts";
-import { Memory } from "./memory.ts";
+import { Memory, newVersion, type StoredWindow } from "./memory.ts";
 import { decode, encode } from "./state.ts";
 import { layOut } from "./timeline.ts";
 
@@ -30,43 +33,67 @@ export interface Estimator {
 
 /** sd below which a cost on the lattice of integers is given as the integer itself: 99.9% sure. */
 const sureSd = 0.1;
+/** Executions that memory holds: an hour at 15/s. Rebuilding reads more; what is too old for it is let go unread. */
+const room = 60_000;
+/** Rounds of looking for changed costs in one estimate. */
+const mostSearches = 4;
+/** Before anything is known, in percent of a tick: an execution may cost next to nothing or a whole tick. */
+const unknown: CostEstimate = { mean: [50, 50, 50], sd: [50, 50, 50], seen: 0, lastSeenAt: 0 };
+
+/** Learns; where a cost turns out to have changed, learns again with the query's costs before and after apart. */
+function learnChanges(memory: Memory): { columns: Columns; windows: readonly StoredWindow[]; learned: Learned } {
+  for (let search = 1; ; search++) {
+    const columns = columnsOf(memory);
+    const { windows, ticks, spans } = layOut(memory.windows, columns.of);
+    const equations = buildEquations(ticks, spans);
+    const learned = learn(equations, columns.anchors);
+    if (search > mostSearches) return { columns, windows, learned };
+    const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
+    const changes = findChanges(equations, learned, byAge, (column) => columns.list[column]?.current === true);
+    for (const { column, window } of changes)
+      columns.list[column]?.query.versions.push(newVersion(windows[window]?.endedAt ?? 0));
+    if (changes.length === 0) return { columns, windows, learned };
+  }
+}
 
 function estimates(
   memory: Memory,
-  { beliefs, population, integer, unseen }: Learned,
-  columns: readonly number[],
+  columns: Columns,
+  { propagations, population, integer, unseen }: Learned,
 ): Estimates {
   const costs = new Map<string, CostEstimate>();
-  const share = { executions: 0, error: 0, sure: 0 };
-  columns.forEach((query, column) => {
-    const of = memory.queries[query];
-    if (!of) return;
-    const sd = beliefs.map(({ variance }) => Math.sqrt(variance[column] ?? 0));
-    const mean = beliefs.map((belief, r) => {
+  let executions = 0;
+  let error = 0;
+  let sure = 0;
+  let changed = 0;
+  columns.list.forEach(({ query: { id, seen, lastSeenAt, versions }, current }, column) => {
+    if (!current) return;
+    const sd = propagations.map(({ belief }) => Math.sqrt(belief.variance[column] ?? 0));
+    const mean = propagations.map(({ belief }, r) => {
       const value = Math.max(belief.mean[column] ?? 0, 0);
       return integer && (sd[r] ?? 1) < sureSd ? Math.round(value) : value;
     });
-    costs.set(of.id, { mean: triple(mean), sd: triple(sd), seen: of.seen, lastSeenAt: of.lastSeenAt });
-    share.executions += of.seen;
-    if (integer && sd.every((s) => s < sureSd)) share.sure += of.seen;
+    costs.set(id, { mean: triple(mean), sd: triple(sd), seen, lastSeenAt });
+    executions += seen;
+    if (versions.length > 1) changed++;
+    if (integer && sd.every((s) => s < sureSd)) sure += seen;
     // The mean absolute deviation of a normal law is sqrt(2/pi) sd.
     sd.forEach((s, r) => {
-      share.error += (of.seen * 0.8 * s) / Math.max(mean[r] ?? 0, 1) / 3;
+      error += (seen * Math.sqrt(2 / Math.PI) * s) / Math.max(mean[r] ?? 0, 1) / 3;
     });
   });
   const { mean, variance } = population.moments();
-  const prior = { mean: triple(mean), sd: triple(variance.map(Math.sqrt)), seen: 0, lastSeenAt: 0 };
-  const all = Math.max(share.executions, 1);
   return {
     costs,
-    prior,
+    prior: { mean: triple(mean), sd: triple(variance.map(Math.sqrt)), seen: 0, lastSeenAt: 0 },
     quality: {
       windows: memory.size,
-      queries: columns.length,
-      expectedError: share.error / all,
-      exactShare: share.sure / all,
+      queries: costs.size,
+      expectedError: error / Math.max(executions, 1),
+      exactShare: sure / Math.max(executions, 1),
       integer: Number(integer),
       unseenShare: unseen / (1 + unseen),
+      changedQueries: changed,
     },
   };
 }
@@ -85,21 +112,16 @@ function create(memory: Memory): Estimator {
         if (taken) accepted++;
         for (const fault of faults) rejected[fault] = (rejected[fault] ?? 0) + 1;
       }
+      memory.makeRoom(3 * room, room);
       return { accepted, rejected };
     },
 
     estimate() {
-      const { queries, windows } = memory;
-      // Sorted by id, so that the order in which windows came does not matter.
-      const columns = Array.from(queries.keys()).sort((a, b) =>
-        (queries[a]?.id ?? "") < (queries[b]?.id ?? "") ? -1 : 1,
-      );
-      const columnOf = new Int32Array(queries.length);
-      columns.forEach((query, column) => {
-        columnOf[query] = column;
-      });
-      const { ticks, spans } = layOut(windows, (query) => columnOf[query] ?? 0);
-      return estimates(memory, learn(buildEquations(ticks, spans), queries.length), columns);
+      if (memory.queries.length === 0) return { costs: new Map(), prior: unknown, quality: { windows: 0, queries: 0 } };
+      const { columns, windows, learned } = learnChanges(memory);
+      const result = estimates(memory, columns, learned);
+      fold(memory, windows, columns, learned, room);
+      return result;
     },
 
     save: () => encode(memory),

@@ -1,13 +1,13 @@
 /** Learns costs, window bounds and the population of queries together, by rounds over all windows. */
-import { Belief } from "./belief.ts";
+import { type Factors, noFactors } from "./belief.ts";
 import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
 import { Population } from "./population.ts";
 import { type Bounds, Propagation } from "./propagation.ts";
 
 export interface Learned {
-  /** Belief per resource over the columns. */
-  readonly beliefs: readonly Belief[];
+  /** Per resource. */
+  readonly propagations: readonly Propagation[];
   readonly population: Population;
   readonly integer: boolean;
   readonly bounds: Bounds;
@@ -57,14 +57,16 @@ function executionMoments(
   return { mean, variance: Math.max(squared / Math.max(squares, 1), (0.2 * mean) ** 2) + 1 };
 }
 
-export function learn(equations: Equations, columns: number): Learned {
+/** @param anchors per resource, what is known of the columns beyond the equations */
+export function learn(equations: Equations, anchors: readonly Factors[]): Learned {
+  const columns = anchors[0]?.precision.length ?? 0;
   const bounds = recordedBounds(equations);
   const shifts = uniformShifts(1);
   const moments = [0, 1, 2].map((r) => executionMoments(equations, bounds.candidate, r));
   const population = new Population(moments);
   const all = moments.map(
     (execution, r) =>
-      new Propagation(equations, bounds, r, new Belief(columns), {
+      new Propagation(equations, bounds, r, anchors[r] ?? noFactors(columns), {
         integer: false,
         unseen: 0.002,
         execution: { ...execution },
@@ -137,7 +139,7 @@ export function learn(equations: Equations, columns: number): Learned {
     for (const { assumptions } of all) assumptions.integer = integer;
   }
   return {
-    beliefs: all.map(({ belief }) => belief),
+    propagations: all,
     population,
     integer,
     unseen: all[0]?.assumptions.unseen ?? 0,

@@ -8,9 +8,19 @@ export interface Query {
   seen: number;
   /** Unix ms of the last window in which it ran. */
   lastSeenAt: number;
+  /** Its costs over time, oldest first: each holds from `since` (Unix ms) until the next. */
+  readonly versions: Version[];
+}
+
+export interface Version {
+  readonly since: number;
   /** What windows no longer kept said of its costs: precision and shift of a Gaussian per resource. */
   readonly precision: Float64Array;
   readonly shift: Float64Array;
+}
+
+export function newVersion(since: number): Version {
+  return { since, precision: new Float64Array(3), shift: new Float64Array(3) };
 }
 
 export interface StoredWindow {
@@ -25,8 +35,12 @@ export interface StoredWindow {
   readonly bands: Float64Array;
 }
 
+export function executionsOf({ ticks }: StoredWindow): number {
+  return ticks.reduce((sum, tick) => sum + tick.length, 0);
+}
+
 /** By time; equal times by place and key, so that the order of arrival does not matter. */
-export function byTime(a: StoredWindow, b: StoredWindow): number {
+function byTime(a: StoredWindow, b: StoredWindow): number {
   return a.endedAt - b.endedAt || a.firstTick - b.firstTick || (a.key < b.key ? -1 : Number(a.key > b.key));
 }
 
@@ -35,7 +49,8 @@ export class Memory {
   /** Unix ms: windows that ended by then were summarised and are not taken again. */
   horizon = 0;
   readonly #index = new Map<string, number>();
-  #windows = new Map<string, StoredWindow>();
+  readonly #windows = new Map<string, StoredWindow>();
+  #executions = 0;
 
   get windows(): readonly StoredWindow[] {
     return Array.from(this.#windows.values()).sort(byTime);
@@ -54,7 +69,7 @@ export class Memory {
     const ticks = window.ticks.map((tick) => Int32Array.from(tick, (id) => this.#indexOf(id)));
     for (const tick of ticks) for (const query of tick) this.#saw(query, window.endedAt);
     const { key, epoch, endedAt, firstTick } = window;
-    this.#windows.set(key, { key, epoch, endedAt, firstTick, inferred: window.bounds === "inferred", ticks, bands });
+    this.restoreWindow({ key, epoch, endedAt, firstTick, inferred: window.bounds === "inferred", ticks, bands });
     return { taken: true, faults };
   }
 
@@ -66,13 +81,28 @@ export class Memory {
 
   restoreWindow(window: StoredWindow): void {
     this.#windows.set(window.key, window);
+    this.#executions += executionsOf(window);
+  }
+
+  /** Lets the oldest windows go, unread, if there are more than `most` executions, until there are `room`. */
+  makeRoom(most: number, room: number): void {
+    if (this.#executions <= most) return;
+    let excess = this.#executions - room;
+    const going: StoredWindow[] = [];
+    for (const window of this.windows) {
+      if (excess <= 0) break;
+      excess -= executionsOf(window);
+      going.push(window);
+    }
+    this.forget(going);
   }
 
   /** Forgets windows, which the caller has summarised in their queries. */
   forget(windows: readonly StoredWindow[]): void {
-    for (const { key, endedAt } of windows) {
-      this.#windows.delete(key);
-      this.horizon = Math.max(this.horizon, endedAt);
+    for (const window of windows) {
+      if (!this.#windows.delete(window.key)) continue;
+      this.#executions -= executionsOf(window);
+      this.horizon = Math.max(this.horizon, window.endedAt);
     }
   }
 
@@ -80,7 +110,7 @@ export class Memory {
     let index = this.#index.get(id);
     if (index === undefined) {
       index = this.queries.length;
-      this.restoreQuery({ id, seen: 0, lastSeenAt: 0, precision: new Float64Array(3), shift: new Float64Array(3) });
+      this.restoreQuery({ id, seen: 0, lastSeenAt: 0, versions: [newVersion(0)] });
     }
     return index;
   }

@@ -3,7 +3,7 @@
  * what each window says is replaced by Gaussian factors on its sums, each matched to the moments of the exact
  * statement in the light of all others.
  */
-import { type Belief, type Factors, type Normal, noFactors, type RowFactors } from "./belief.ts";
+import { Belief, type Factors, type Normal, noFactors, type RowFactors } from "./belief.ts";
 import type { Equations } from "./equations.ts";
 import { density, Mixture, type Moments, truncate } from "./normal.ts";
 import { type Assumptions, Reading } from "./reading.ts";
@@ -16,7 +16,8 @@ export interface Bounds {
 
 export class Propagation {
   readonly belief: Belief;
-  /** Factors on columns: the population's, and what is known of costs as such (not negative, perhaps integers). */
+  /** Factors on columns: what windows no longer kept said of them, the population's, and what is known of costs as such (not negative, perhaps integers). */
+  readonly anchor: Factors;
   readonly prior: Factors;
   readonly costs: Factors;
   /** Expected number of executions that ran unseen, and number of those seen, as of the last round. */
@@ -31,7 +32,9 @@ export class Propagation {
   readonly #ticks: RowFactors;
   readonly #reading: Reading;
   /** How sure it is that a window's average fits nothing that is believed. */
-  readonly #doubted: Float64Array;
+  readonly doubted: Float64Array;
+  /** By window: expected number of executions that ran unseen. */
+  readonly unseenIn: Float64Array;
   readonly #mixture = new Mixture();
   readonly #part: Moments = { mass: 0, mean: 0, variance: 0 };
   readonly #cavity: Normal = { mean: 0, variance: 0 };
@@ -40,19 +43,21 @@ export class Propagation {
   readonly #lastRead: Int32Array;
   #reads = 0;
 
-  constructor(equations: Equations, bounds: Bounds, resource: number, belief: Belief, assumptions: Assumptions) {
+  constructor(equations: Equations, bounds: Bounds, resource: number, anchor: Factors, assumptions: Assumptions) {
     this.#equations = equations;
     this.#bounds = bounds;
     this.#resource = resource;
-    this.belief = belief;
     this.#reading = new Reading(assumptions);
-    const columns = belief.mean.length;
+    const columns = anchor.precision.length;
+    this.belief = new Belief(columns);
     this.#columns = noFactors(columns);
+    this.anchor = anchor;
     this.prior = noFactors(columns);
     this.costs = noFactors(columns);
     this.#totals = { rows: equations.totals, which: bounds.candidate, ...noFactors(equations.spans.length) };
     this.#ticks = { rows: equations.ticks, ...noFactors(equations.ticks.length) };
-    this.#doubted = new Float64Array(equations.spans.length);
+    this.doubted = new Float64Array(equations.spans.length);
+    this.unseenIn = new Float64Array(equations.spans.length);
     this.#lastRead = new Int32Array(equations.tickClass.length).fill(-1);
   }
 
@@ -62,12 +67,12 @@ export class Propagation {
 
   /** Recomputes the belief from all factors; returns the largest move of a mean, in sd. */
   solve(): number {
-    const { belief, prior, costs } = this;
+    const { belief, anchor, prior, costs } = this;
     const columns = this.#columns;
     const before = Float64Array.from(belief.mean);
     for (let q = 0; q < before.length; q++) {
-      columns.precision[q] = (prior.precision[q] ?? 0) + (costs.precision[q] ?? 0);
-      columns.shift[q] = (prior.shift[q] ?? 0) + (costs.shift[q] ?? 0);
+      columns.precision[q] = (anchor.precision[q] ?? 0) + (prior.precision[q] ?? 0) + (costs.precision[q] ?? 0);
+      columns.shift[q] = (anchor.shift[q] ?? 0) + (prior.shift[q] ?? 0) + (costs.shift[q] ?? 0);
     }
     belief.update(columns, [this.#totals, this.#ticks]);
     let moved = 0;
@@ -98,7 +103,8 @@ export class Propagation {
     const cavity = this.#cavity;
     this.belief.without(this.#totals, w, c, cavity);
     this.#averageOf(w, c, this.#bounds.trust[w] ?? 1);
-    this.#doubted[w] = this.#reading.doubted;
+    this.doubted[w] = this.#reading.doubted;
+    this.unseenIn[w] = this.#reading.unseen;
     this.unseen += this.#reading.unseen;
     this.seen += this.#equations.executions[c] ?? 0;
     settle(this.#totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
@@ -159,6 +165,29 @@ export class Propagation {
     return this.#averageOf(w, c, 1) + this.#extremesOf(w, c, 1);
   }
 
+  /** By how much window w's average exceeds what is believed of its sum. */
+  excess(w: number): number {
+    const candidate = this.#equations.candidates[this.#bounds.candidate[w] ?? 0];
+    if (!candidate) return Number.NaN;
+    this.belief.without(this.#totals, w, this.#bounds.candidate[w] ?? 0, this.#cavity);
+    return (this.#band(w, 0) + 0.5) * (candidate.to - candidate.from) - this.#cavity.mean;
+  }
+
+  /** Log probability of window w's average for each of `shifts` added to what is believed of its sum. */
+  shiftedFits(w: number, shifts: Float64Array, out: Float64Array): void {
+    if (Number.isNaN(this.#band(w, 0))) {
+      out.fill(0);
+      return;
+    }
+    const c = this.#bounds.candidate[w] ?? 0;
+    this.belief.without(this.#totals, w, c, this.#cavity);
+    const { mean } = this.#cavity;
+    for (let i = 0; i < shifts.length; i++) {
+      this.#cavity.mean = mean + (shifts[i] ?? 0);
+      out[i] = this.#averageOf(w, c, this.#bounds.trust[w] ?? 1);
+    }
+  }
+
   /** Forgets what was read from window w, whose bounds change. */
   forget(w: number): void {
     this.#totals.precision[w] = 0;
@@ -182,7 +211,7 @@ export class Propagation {
       for (let k = totals.start[c] ?? 0; k < (totals.start[c + 1] ?? 0); k++) {
         const q = totals.column[k] ?? 0;
         windows[q] = (windows[q] ?? 0) + 1;
-        doubts[q] = (doubts[q] ?? 0) + (this.#doubted[w] ?? 0);
+        doubts[q] = (doubts[q] ?? 0) + (this.doubted[w] ?? 0);
       }
     });
     const suspect = doubts.map((doubt, q) => Number(doubt > 0.8 && doubt > 0.25 * (windows[q] ?? 0)));

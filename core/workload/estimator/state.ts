@@ -4,12 +4,14 @@ import { Memory } from "./memory.ts";
 
 const format = "evenkeel.estimator/1";
 
-const numbers = z.array(z.number());
+const numbers = z.array(z.number()).length(3);
 const schema = z.object({
   format: z.literal(format),
   horizon: z.number(),
-  /** [id, seen, lastSeenAt, precision x 3, shift x 3] */
-  queries: z.array(z.tuple([z.string(), z.number(), z.number(), numbers, numbers])),
+  /** [id, seen, lastSeenAt, versions], a version being [since, precision x 3, shift x 3]. */
+  queries: z.array(
+    z.tuple([z.string(), z.number(), z.number(), z.array(z.tuple([z.number(), numbers, numbers])).min(1)]),
+  ),
   epochs: z.array(z.string()),
   /** [key, epoch, endedAt, firstTick, inferred, ticks, bands]; null in bands: unusable. */
   windows: z.array(
@@ -36,7 +38,12 @@ export function encode(memory: Memory): Uint8Array {
   const state: z.input<typeof schema> = {
     format,
     horizon,
-    queries: queries.map((q) => [q.id, q.seen, q.lastSeenAt, Array.from(q.precision), Array.from(q.shift)]),
+    queries: queries.map(({ id, seen, lastSeenAt, versions }) => [
+      id,
+      seen,
+      lastSeenAt,
+      versions.map((v) => [v.since, Array.from(v.precision), Array.from(v.shift)]),
+    ]),
     epochs,
     windows: windows.map((w) => [
       w.key,
@@ -67,13 +74,16 @@ export function decode(bytes: Uint8Array): Memory {
   const { queries, epochs, windows, horizon } = parsed.data;
   const memory = new Memory();
   memory.horizon = horizon;
-  for (const [id, seen, lastSeenAt, precision, shift] of queries)
+  for (const [id, seen, lastSeenAt, versions] of queries)
     memory.restoreQuery({
       id,
       seen,
       lastSeenAt,
-      precision: Float64Array.from(precision),
-      shift: Float64Array.from(shift),
+      versions: versions.map(([since, precision, shift]) => ({
+        since,
+        precision: Float64Array.from(precision),
+        shift: Float64Array.from(shift),
+      })),
     });
   for (const [key, epoch, endedAt, firstTick, inferred, ticks, bands] of windows) {
     if (ticks.some((tick) => tick.some((query) => query >= queries.length)))

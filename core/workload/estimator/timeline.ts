@@ -3,6 +3,8 @@ import type { Span } from "./equations.ts";
 import type { StoredWindow } from "./memory.ts";
 
 export interface Timeline {
+  /** In the order of `spans`. */
+  readonly windows: readonly StoredWindow[];
   readonly ticks: readonly Int32Array[];
   readonly spans: readonly Span[];
 }
@@ -31,5 +33,5 @@ export function layOut(
       next.firstTick === window.firstTick + window.ticks.length;
     return { from, to: ticks.length, bands: window.bands, leeway: window.inferred ? leeway : 0, continued };
   });
-  return { ticks, spans };
+  return { windows: ordered, ticks, spans };
 }
