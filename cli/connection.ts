@@ -26,7 +26,7 @@ const remote = workloadEnvironment.extend({
  * @throws ConfigError when the environment names a deployment in part
  */
 export function connect(directory: string): Connection {
-  if (process.env.EVENKEEL_EXECUTIONS_TABLE) {
+  if (process.env.EVENKEEL_SERVER_URL) {
     const { EVENKEEL_SERVER_URL, EVENKEEL_SCHEDULER_URL, ...names } = parseEnvironment(remote, process.env);
     return { serverUrl: EVENKEEL_SERVER_URL, schedulerUrl: EVENKEEL_SCHEDULER_URL, aws: process.env, names };
   }

@@ -6,7 +6,7 @@ import { describeError } from "../platform/log.ts";
 import { addAudit } from "./audit.ts";
 import { addCosts } from "./costs.ts";
 import { addDown } from "./down.ts";
-import { addEnv, addEnv } from "./env.ts";
+import { addEnv } from "./env.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { addStatus } from "./status.ts";
 import { addTail } from "./tail.ts";
