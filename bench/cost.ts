@@ -1,7 +1,7 @@
 /** What recording costs on AWS, from prices and from the sizes of what the system writes. */
 import { parseArgs } from "node:util";
 import { defaultTuning } from "../platform/sender.ts";
-import { costParts, monthSeconds, partNames, total } from "./cost/model.ts";
+import { costParts, monthSeconds, partNames, recordingParts, total } from "./cost/model.ts";
 import { receiptUnits } from "./cost/sizes.ts";
 import { makeTraffic } from "./cost/traffic.ts";
 import { positive, print, rounded } from "./smoothing/options.ts";
@@ -11,6 +11,7 @@ const help = `What a deployment with one server costs on AWS (us-east-1, on dema
   bench cost [options]
 
   usdPerMillionExecutions is everything but the keeping of history for two weeks, which usdPerMillionStored tells;
+  usdPerMillionRecording is the part of it on an execution's way into the table (not estimator, scheduler, logs, alarms);
   usdPerMonth is both, and usdPerMonthAlwaysOn is the part of it that is paid when nothing executes.
 
   --rate <n>   executions a second (15)
@@ -33,7 +34,8 @@ export async function cost(args: string[]): Promise<void> {
 
 /**
  * USD. `usdPerMonth` is everything; `usdPerMonthAlwaysOn` the part of it that is paid when nothing executes.
- * `usdPerMillionExecutions` is everything but the keeping of history, which `usdPerMillionStored` tells.
+ * `usdPerMillionExecutions` is everything but the keeping of history, which `usdPerMillionStored` tells;
+ * `usdPerMillionRecording` is the part of it on an execution's way into the table.
  */
 export function monthlyCost(rate: number) {
   const packSeconds = defaultTuning.packMs / 1_000;
@@ -53,6 +55,7 @@ export function monthlyCost(rate: number) {
   return {
     rate,
     usdPerMillionExecutions: usd((month - parts.storage) / millions),
+    usdPerMillionRecording: usd(recordingParts.reduce((sum, name) => sum + parts[name], 0) / millions),
     usdPerMillionStored: usd(parts.storage / millions),
     usdPerMonthAlwaysOn: usd(total(at(0).parts)),
     usdPerMonth: usd(month),

@@ -55,6 +55,9 @@ export const partNames = [
   "storage",
 ] as const;
 
+/** The parts on an execution's way into the table. */
+export const recordingParts = ["executionWrites", "windowWrites", "receipts", "queue", "recorder"] as const;
+
 export function costParts({ rate, messages, traffic, receiptUnits }: CostInput): CostParts {
   const of = assumptions;
   const perMonth = (perSecond: number): number => perSecond * monthSeconds;
