@@ -28,8 +28,9 @@ export async function cost(args: string[]): Promise<void> {
     return;
   }
   const result = monthlyCost(positive("rate", values.rate));
+  const table = Object.entries(result).map(([name, value]) => `${name.padEnd(28)} ${value}\n`);
   if (values.json) print(result, true);
-  else for (const [name, value] of Object.entries(result)) process.stdout.write(`${name.padEnd(28)} ${value}\n`);
+  else process.stdout.write(table.join(""));
 }
 
 /**
