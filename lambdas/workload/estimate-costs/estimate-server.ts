@@ -37,6 +37,8 @@ export interface EstimateResult {
   /** Windows new to the estimator, and costs written. */
   readonly windows: number;
   readonly costs: number;
+  /** Windows that it did not take, by reason; those of the look-back that it had among them. */
+  readonly rejected: Readonly<Record<string, number>>;
 }
 
 interface Learned {
@@ -56,11 +58,11 @@ export async function estimateServer(
   if (current.problem) services.warn("the version item cannot be used", { serverId, problem: current.problem });
   const learned = await restore(services, serverId, current.item);
   const before = learned.windows;
-  await readNew(services, serverId, learned, reading);
+  const rejected = await readNew(services, serverId, learned, reading);
   const windows = learned.windows - before;
   const published = current.item?.published ?? 0;
   if (windows === 0 && published === current.version) {
-    return { outcome: "unchanged", version: current.version, windows, costs: 0 };
+    return { outcome: "unchanged", version: current.version, windows, costs: 0, rejected };
   }
 
   const version = current.version + 1;
@@ -79,7 +81,7 @@ export async function estimateServer(
   };
   if (!(await replaceVersion(document, tables.costs, serverId, current, next))) {
     await states.remove(stateKey);
-    return { outcome: "lost", version: current.version, windows: 0, costs: 0 };
+    return { outcome: "lost", version: current.version, windows: 0, costs: 0, rejected };
   }
   // Compared with the table rather than with the last run, so that a run that died here is made up for.
   const stored = await readCosts(document, tables.costs, serverId);
@@ -95,7 +97,7 @@ export async function estimateServer(
   await publish(document, tables.costs, serverId, version);
   // Not the last one: a run that lost to this one may still be about to read it.
   if (current.item?.previousStateKey) await states.remove(current.item.previousStateKey);
-  return { outcome: "published", version, windows, costs: writes.length };
+  return { outcome: "published", version, windows, costs: writes.length, rejected };
 }
 
 async function restore(services: EstimateServices, serverId: string, item: CurrentVersion["item"]): Promise<Learned> {
@@ -132,20 +134,20 @@ async function readNew(
   serverId: string,
   learned: Learned,
   reading: AbortSignal,
-): Promise<void> {
+): Promise<Record<string, number>> {
   const to = now() + clockSkewMs;
+  const refused: Record<string, number> = {};
   let from = Math.max(learned.readThrough - lookBackMs, now() - rebuildMs);
   for (;;) {
     const { windows, unreadable } = await readWindows(document, tables.windows, serverId, from, to, chunk);
     for (const item of unreadable) warn("window left out", { ...item });
     const { accepted, rejected } = learned.estimator.observe(windows);
-    const refusals = Object.entries(rejected).filter(([reason, count]) => count > 0 && reason !== "duplicate");
-    if (refusals.length > 0) warn("windows refused by the estimator", { serverId, ...Object.fromEntries(refusals) });
+    for (const [reason, count] of Object.entries(rejected)) refused[reason] = (refused[reason] ?? 0) + count;
     learned.windows += accepted;
     const last = windows.at(-1)?.endedAt;
-    if (last === undefined) return;
+    if (last === undefined) return refused;
     learned.readThrough = Math.max(learned.readThrough, last);
-    if (windows.length + unreadable.length < chunk || reading.aborted) return;
+    if (windows.length + unreadable.length < chunk || reading.aborted) return refused;
     from = Math.max(last, from + 1);
   }
 }
