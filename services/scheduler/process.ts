@@ -1,0 +1,124 @@
+import { randomInt, randomUUID } from "node:crypto";
+import { constants, setPriority } from "node:os";
+import { z } from "zod";
+import { createSteering } from "../../core/workload/steering/steering.ts";
+import { createDocument, createEventBridge } from "../../platform/aws.ts";
+import { systemClock as clock } from "../../platform/clock.ts";
+import { ConfigError, parseEnvironment, port } from "../../platform/config.ts";
+import { workloadEnvironment } from "../../platform/environment.ts";
+import { listen } from "../../platform/http.ts";
+import { createLease, createLeaseStore } from "../../platform/lease.ts";
+import { createLog, describeError } from "../../platform/log.ts";
+import { createServerClient, ServerError } from "../../platform/server-client.ts";
+import { identifier, type ServerInfo } from "../../platform/wire.ts";
+import { createScheduler, requestTimeoutMs } from "./scheduler.ts";
+import { createStatusApp } from "./status.ts";
+import { createSchedulerStore } from "./store.ts";
+
+const environment = workloadEnvironment
+  .pick({
+    EVENKEEL_COSTS_TABLE: true,
+    EVENKEEL_SCHEDULER_TABLE: true,
+    EVENKEEL_BUS_NAME: true,
+  })
+  .extend({
+    EVENKEEL_SERVER_URL: z.url({ protocol: /^https?$/ }),
+    EVENKEEL_SERVER_ID: identifier.optional(),
+    EVENKEEL_SLOT: identifier.default("scheduler-1"),
+    EVENKEEL_API: z.enum(["place", "delay"]).default("place"),
+    STATUS_PORT: port.default(9010),
+    STATUS_HOST: z.string().default("127.0.0.1"),
+  });
+
+const log = createLog("scheduler");
+
+/** Asks the server who it is, until it answers. */
+async function identify(ask: () => Promise<ServerInfo>, expected: string | undefined, signal: AbortSignal) {
+  for (let said = false; !signal.aborted; said = true) {
+    try {
+      const server = await ask();
+      if (expected !== undefined && server.serverId !== expected) {
+        throw new ConfigError(`EVENKEEL_SERVER_URL leads to server ${server.serverId}, not ${expected}`);
+      }
+      return server;
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      if (!said) log.warn("waiting for the server", { error });
+      await clock.sleep(500, signal);
+    }
+  }
+  return undefined;
+}
+
+/** A tick does not wait: where the system allows it, this process goes before those that may be late. */
+function raisePriority(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_HIGH);
+  } catch {
+    // Only a privileged process may; without it a busy machine makes more placements late.
+  }
+}
+
+/** The scheduler as a process. Settings: environment variables, see `environment`. */
+async function main(): Promise<void> {
+  raisePriority();
+  const settings = parseEnvironment(environment, process.env);
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+
+  const serverUrl = settings.EVENKEEL_SERVER_URL;
+  const client = createServerClient({ url: serverUrl, clock, random: Math.random, requestTimeoutMs });
+  const status = createStatusApp(log);
+  const listening = await listen(status.app, { host: settings.STATUS_HOST, port: settings.STATUS_PORT });
+  process.stdout.write(`listening ${listening.url}\n`);
+  const document = createDocument(process.env);
+  try {
+    const server = await identify(client.server, settings.EVENKEEL_SERVER_ID, stop.signal);
+    if (!server) return;
+    const { serverId } = server;
+    const lease = createLease({
+      store: createLeaseStore(document, settings.EVENKEEL_SCHEDULER_TABLE, serverId),
+      slot: settings.EVENKEEL_SLOT,
+      clock,
+      nonce: randomUUID,
+      onTrouble: (trouble) => log.info("no lease", { trouble }),
+    });
+    const scheduler = createScheduler({
+      serverUrl,
+      server,
+      slot: settings.EVENKEEL_SLOT,
+      client,
+      lease,
+      store: createSchedulerStore({
+        serverId,
+        document,
+        eventBridge: () => createEventBridge(process.env),
+        tables: {
+          scheduler: settings.EVENKEEL_SCHEDULER_TABLE,
+          costs: settings.EVENKEEL_COSTS_TABLE,
+        },
+        busName: settings.EVENKEEL_BUS_NAME,
+      }),
+      createSteering: (given) => createSteering({ ...given, seed: randomInt(2 ** 32) }),
+      api: settings.EVENKEEL_API,
+      clock,
+      log,
+    });
+    status.serve(scheduler.status);
+    await scheduler.run(stop.signal);
+  } finally {
+    document.destroy();
+    await listening.close();
+  }
+}
+
+/** Runs until a signal or an error; then the process ends. */
+export async function run(): Promise<void> {
+  try {
+    await main();
+    process.exit(0);
+  } catch (error) {
+    log.error(error instanceof ConfigError ? error.message : `stopped: ${describeError(error)}`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  }
+}
