@@ -13,8 +13,8 @@ export interface PosterOptions {
   readonly send: (placements: readonly Placement[]) => Promise<PlaceResponse>;
   /** Told of every answer; `late`: how many of its placements came after the tick they were for. */
   readonly onAnswer: (response: PlaceResponse, late: number) => void;
-  /** It is unknown what became of a request. What was not sent is forgotten. */
-  readonly onFailure: (error: unknown) => void;
+  /** It is unknown what became of a request with so many placements. What was not sent is forgotten. */
+  readonly onFailure: (error: unknown, placements: number) => void;
 }
 
 const maxRequests = 4;
@@ -54,7 +54,7 @@ export function createPoster({ send, onAnswer, onFailure }: PosterOptions): Post
       onAnswer(response, late.length);
     } catch (error) {
       wishes.clear();
-      onFailure(error);
+      onFailure(error, batch.length);
     } finally {
       requests--;
       for (const { id } of batch) underWay.delete(id);

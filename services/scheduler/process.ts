@@ -43,7 +43,7 @@ async function identify(ask: () => Promise<ServerInfo>, expected: string | undef
       return server;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (!said) log.warn("waiting for the server", { error });
+      if (!said) log.warn("waiting for the server", { error: error.message });
       await clock.sleep(500, signal);
     }
   }

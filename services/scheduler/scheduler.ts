@@ -156,7 +156,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       },
       onTrouble(error) {
         connected = false;
-        if (streamTrouble === null) log.warn("the server's stream is gone", { error });
+        if (streamTrouble === null) log.warn("the server's stream is gone", { error: error.message });
         streamTrouble = error.message;
       },
     });

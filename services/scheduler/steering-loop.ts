@@ -44,7 +44,7 @@ export interface SteeringLoop {
   readonly steering: Steering | undefined;
   readonly hello: HelloEvent | undefined;
   readonly tick: number | undefined;
-  /** Why the last post failed; null when it did not. */
+  /** Why the last plan or post failed; null when neither did. */
   readonly trouble: string | null;
 }
 
@@ -62,14 +62,15 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
   const dueTicks = new Map<string, number>();
   let planScheduled = false;
   let needsHello = false;
-  let trouble: string | null = null;
+  let postTrouble: string | null = null;
+  let planTrouble: string | null = null;
   let pauseMs = firstPauseMs;
   let pausedUntil = 0;
 
   const poster = createPoster({
     send: (placements) => send(placements, (id) => dueTicks.get(id)),
     onAnswer(response, late) {
-      trouble = null;
+      postTrouble = null;
       pauseMs = firstPauseMs;
       tracker.answered(response.results.length, late, clock.now());
       for (const { id, tick: due } of response.results) {
@@ -77,10 +78,11 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
       }
       steering?.settle(response.results.map((result) => ({ id: result.id, tick: result.tick })));
     },
-    onFailure(error) {
+    onFailure(error, placements) {
       if (error instanceof StaleFence) return options.onStaleFence(error);
-      if (trouble === null) log.warn("placing does not work", { error });
-      trouble = describeError(error);
+      tracker.answered(placements, placements, clock.now());
+      if (postTrouble === null) log.warn("placing does not work", { error });
+      postTrouble = error instanceof Error ? error.message : String(error);
       needsHello = true;
       pausedUntil = clock.monotonic() + pauseMs;
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
@@ -128,7 +130,15 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
     planScheduled = false;
     if (!steering || needsHello || !mayAct() || clock.monotonic() < pausedUntil) return;
     const startedAt = clock.monotonic();
-    const placements = steering.plan(() => clock.monotonic() - startedAt);
+    let placements: readonly Placement[] = [];
+    try {
+      placements = steering.plan(() => clock.monotonic() - startedAt);
+      planTrouble = null;
+    } catch (error) {
+      // What was placed stays placed; the next tick is planned anew.
+      if (planTrouble === null) log.error("planning failed", { error });
+      planTrouble = `planning failed: ${describeError(error)}`;
+    }
     tracker.planned(clock.monotonic() - startedAt);
     if (placements.length > 0) poster.post(placements);
   }
@@ -167,7 +177,7 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
       return tick;
     },
     get trouble() {
-      return trouble;
+      return planTrouble ?? postTrouble;
     },
   };
 }

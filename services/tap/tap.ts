@@ -78,7 +78,7 @@ export class Tap implements ServerHost {
         backoffMs = pollMs.max;
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
-        if (this.#serverTrouble === null || !this.#seen) log.warn("the server does not answer", { error });
+        if (this.#serverTrouble === null || !this.#seen) log.warn("the server does not answer", { error: error.message });
         this.#serverTrouble = error.message;
         pauseMs = backoffMs * (0.5 + random() / 2);
         backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
@@ -130,7 +130,7 @@ export class Tap implements ServerHost {
           gone = (await this.#postpone(id, tick - now.tick)) === "gone";
         } catch (error) {
           if (!(error instanceof ServerError)) throw error;
-          this.#options.log.warn("a delay failed", { id, error });
+          this.#options.log.warn("a delay failed", { id, error: error.message });
         }
       }
       const after = gone ? undefined : inference.find(id);

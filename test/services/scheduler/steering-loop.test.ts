@@ -45,6 +45,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
   let answer = (placements: readonly Placement[]): Promise<PlaceResponse> =>
     Promise.resolve({ tick: 0, results: placements.map(({ id, tick: at }) => ({ id, outcome: "placed", tick: at })) });
   const stale: StaleFence[] = [];
+  const tracker = new Tracker();
   const loop = createSteeringLoop({
     create({ saved }) {
       const steering = new ShiftSteering(10, saved);
@@ -60,7 +61,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
     },
     mayAct: () => true,
     onStaleFence: (error) => stale.push(error),
-    tracker: new Tracker(),
+    tracker,
     clock,
     log: silentLog,
     ...options,
@@ -68,7 +69,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
   const answerWith = (next: typeof answer) => {
     answer = next;
   };
-  return { loop, clock, built, sent, stale, answerWith };
+  return { loop, clock, built, sent, stale, answerWith, tracker };
 }
 
 describe("the steering loop", () => {
@@ -129,12 +130,13 @@ describe("the steering loop", () => {
   });
 
   it("after a failed post pauses and acts on nothing before a fresh hello", async () => {
-    const { loop, clock, sent, answerWith } = setup();
+    const { loop, clock, sent, answerWith, tracker } = setup();
     answerWith(() => Promise.reject(new ServerUnreachable("away", "unknown", undefined)));
     loop.onEvent(hello(-1));
     loop.onEvent(tick(0, [entry("a", 0)]));
     await turn();
     expect(loop.trouble).toBe("away");
+    expect(tracker.summary(clock.now(), 100).lateShare).toBe(1);
     expect(loop.onEvent(tick(1, [entry("b", 1)]))).toBe("again");
     loop.onEvent(hello(1));
     loop.onEvent(tick(2, [entry("c", 2)]));
@@ -151,6 +153,30 @@ describe("the steering loop", () => {
     await turn();
     await turn();
     expect(sent).toEqual(["a@11", "c@13 d@14"]);
+    expect(loop.trouble).toBeNull();
+  });
+
+  it("goes on after a plan that failed", async () => {
+    let failing = true;
+    const { loop, sent } = setup({
+      create() {
+        const steering = new ShiftSteering(10);
+        const plan = steering.plan.bind(steering);
+        steering.plan = () => {
+          if (failing) throw new RangeError("no plan");
+          return plan();
+        };
+        return steering;
+      },
+    });
+    loop.onEvent(hello(-1));
+    loop.onEvent(tick(0, [entry("a", 0)]));
+    await turn();
+    expect(loop.trouble).toBe("planning failed: no plan");
+    failing = false;
+    loop.onEvent(tick(1, [entry("b", 1)]));
+    await turn();
+    expect(sent).toEqual(["a@11 b@12"]);
     expect(loop.trouble).toBeNull();
   });
 
