@@ -184,7 +184,10 @@ export class TapInference {
     while (this.#tick < certain) ticks.push(this.#advance([], []));
     this.#correct();
     const gaps = long ? [gapOf(last, receivedAt, lost.length)] : [];
-    if (long) this.#lossSince = receivedAt;
+    const margin = this.#clock.length / 10;
+    const possible = this.#clock.lastBefore(receivedAt + margin) - this.#clock.lastBefore(last.sentAt - margin);
+    // With one tick in the span, nothing can have come and gone, and what ran in which tick is certain.
+    if (long && possible > 1) this.#lossSince = receivedAt;
     return { ticks, windows: this.#closeWindows(), gaps, forgotten: lost.length };
   }
 

@@ -1,5 +1,4 @@
 import { randomInt, randomUUID } from "node:crypto";
-import { constants, setPriority } from "node:os";
 import { z } from "zod";
 import { createSteering } from "../../core/workload/steering/steering.ts";
 import { createDocument, createEventBridge } from "../../platform/aws.ts";
@@ -9,6 +8,7 @@ import { workloadEnvironment } from "../../platform/environment.ts";
 import { listen } from "../../platform/http.ts";
 import { createLease, createLeaseStore } from "../../platform/lease.ts";
 import { createLog, describeError } from "../../platform/log.ts";
+import { raisePriority } from "../../platform/priority.ts";
 import { createServerClient, ServerError } from "../../platform/server-client.ts";
 import { identifier, type ServerInfo } from "../../platform/wire.ts";
 import { createScheduler, requestTimeoutMs } from "./scheduler.ts";
@@ -48,15 +48,6 @@ async function identify(ask: () => Promise<ServerInfo>, expected: string | undef
     }
   }
   return undefined;
-}
-
-/** A tick does not wait: where the system allows it, this process goes before those that may be late. */
-function raisePriority(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGH);
-  } catch {
-    // Only a privileged process may; without it a busy machine makes more placements late.
-  }
 }
 
 /** The scheduler as a process. Settings: environment variables, see `environment`. */

@@ -10,6 +10,7 @@ import { ConfigError, nameList, parseEnvironment, port, wholeNumber } from "../.
 import { listen } from "../../platform/http.ts";
 import { createLog, describeError } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
+import { raisePriority } from "../../platform/priority.ts";
 import { createServerApi } from "../../platform/server-api.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { identifier } from "../../platform/wire.ts";
@@ -36,6 +37,7 @@ const settings = z.object({
 const log = createLog("tap");
 
 async function main(): Promise<void> {
+  raisePriority();
   const env = parseEnvironment(settings, process.env);
   const directory = env.EVENKEEL_DATA_DIR;
   mkdirSync(directory, { recursive: true });

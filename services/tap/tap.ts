@@ -78,7 +78,8 @@ export class Tap implements ServerHost {
         backoffMs = pollMs.max;
       } catch (error) {
         if (!(error instanceof ServerError)) throw error;
-        if (this.#serverTrouble === null || !this.#seen) log.warn("the server does not answer", { error: error.message });
+        if (this.#serverTrouble === null || !this.#seen)
+          log.warn("the server does not answer", { error: error.message });
         this.#serverTrouble = error.message;
         pauseMs = backoffMs * (0.5 + random() / 2);
         backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
