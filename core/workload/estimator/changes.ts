@@ -10,6 +10,8 @@ export interface Change {
   readonly column: number;
   /** The first window with the new cost. */
   readonly window: number;
+  /** By how much the cost differs from what is believed, per resource, from then on. */
+  readonly shift: readonly number[];
 }
 
 /** Log likelihood that a change must gain: small beside the number of places that are tried. */
@@ -69,40 +71,46 @@ export function findChanges(
 function bestSplit(
   { propagations }: Learned,
   own: readonly { readonly window: number; readonly count: number }[],
-): { from: number; gain: number } {
+): { from: number; gain: number; shift: number[] } {
   const n = own.length;
-  // gains[i]: best gain of a change of the windows from i on, or of those before i.
   const gains = new Float64Array(n);
-  for (const propagation of propagations) {
+  // Per resource and split: the change from there on that gains most; 0 if one before it, or none, gains more.
+  const shifts = propagations.map(() => new Float64Array(n));
+  propagations.forEach((propagation, r) => {
     const ends = n <= 2 * tried ? own : [...own.slice(0, tried), ...own.slice(-tried)];
     const changes = Float64Array.from(ends, ({ window, count }) => propagation.excess(window) / count).filter(
       (x) => !Number.isNaN(x),
     );
-    const fits = new Float64Array(changes.length + 1);
-    const shifts = new Float64Array(changes.length + 1);
-    const running = new Float64Array(changes.length);
-    // prefix[i * changes + j]: gain of change j over the windows before i.
-    const prefix = new Float64Array((n + 1) * changes.length);
+    const m = changes.length;
+    // The last one is no change.
+    const fits = new Float64Array(m + 1);
+    const moved = new Float64Array(m + 1);
+    // gained[i * m + j]: gain of change j over the windows before i.
+    const gained = new Float64Array((n + 1) * m);
     own.forEach(({ window, count }, i) => {
-      for (let j = 0; j < changes.length; j++) shifts[j] = count * (changes[j] ?? 0);
-      propagation.shiftedFits(window, shifts, fits);
-      const unchanged = fits[changes.length] ?? 0;
-      for (let j = 0; j < changes.length; j++) {
-        const gain = Math.max(-mostPerWindow, Math.min(mostPerWindow, (fits[j] ?? 0) - unchanged));
-        running[j] = (running[j] ?? 0) + gain;
-        prefix[(i + 1) * changes.length + j] = running[j] ?? 0;
+      for (let j = 0; j < m; j++) moved[j] = count * (changes[j] ?? 0);
+      propagation.shiftedFits(window, moved, fits);
+      for (let j = 0; j < m; j++) {
+        const gain = Math.max(-mostPerWindow, Math.min(mostPerWindow, (fits[j] ?? 0) - (fits[m] ?? 0)));
+        gained[(i + 1) * m + j] = (gained[i * m + j] ?? 0) + gain;
       }
     });
     for (let i = fewestWindows - 1; i <= n - fewestWindows; i++) {
       let best = 0;
-      for (let j = 0; j < changes.length; j++) {
-        const before = prefix[i * changes.length + j] ?? 0;
-        best = Math.max(best, before, (running[j] ?? 0) - before);
+      let shift = 0;
+      for (let j = 0; j < m; j++) {
+        const before = gained[i * m + j] ?? 0;
+        const after = (gained[n * m + j] ?? 0) - before;
+        if (Math.max(before, after) <= best) continue;
+        best = Math.max(before, after);
+        shift = after > before ? (changes[j] ?? 0) : 0;
       }
       gains[i] = (gains[i] ?? 0) + best;
+      const own = shifts[r];
+      if (own) own[i] = shift;
     }
-  }
+  });
   let from = 0;
   for (let i = 1; i < n; i++) if ((gains[i] ?? 0) > (gains[from] ?? 0)) from = i;
-  return { from, gain: gains[from] ?? 0 };
+  return { from, gain: gains[from] ?? 0, shift: shifts.map((of) => of[from] ?? 0) };
 }

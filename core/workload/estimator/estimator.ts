@@ -37,6 +37,8 @@ const sureSd = 0.1;
 const room = 60_000;
 /** Rounds of looking for changed costs in one estimate. */
 const mostSearches = 4;
+/** Relative sd of the first guess at a changed cost. */
+const hintSd = 0.2;
 /** Before anything is known, in percent of a tick: an execution may cost next to nothing or a whole tick. */
 const unknown: CostEstimate = { mean: [50, 50, 50], sd: [50, 50, 50], seen: 0, lastSeenAt: 0 };
 
@@ -50,8 +52,16 @@ function learnChanges(memory: Memory): { columns: Columns; windows: readonly Sto
     if (search > mostSearches) return { columns, windows, learned };
     const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
     const changes = findChanges(equations, learned, byAge, (column) => columns.list[column]?.current === true);
-    for (const { column, window } of changes)
-      columns.list[column]?.query.versions.push(newVersion(windows[window]?.endedAt ?? 0));
+    for (const { column, window, shift } of changes) {
+      const version = newVersion(windows[window]?.endedAt ?? 0);
+      // A hint, weak beside a single window: it only keeps the new cost from being taken for unseen executions.
+      learned.propagations.forEach(({ belief }, r) => {
+        const hint = Math.max((belief.mean[column] ?? 0) + (shift[r] ?? 0), 0);
+        version.precision[r] = 1 / (hintSd * Math.max(hint, 10)) ** 2;
+        version.shift[r] = hint * (version.precision[r] ?? 0);
+      });
+      columns.list[column]?.query.versions.push(version);
+    }
     if (changes.length === 0) return { columns, windows, learned };
   }
 }

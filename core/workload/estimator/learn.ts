@@ -25,6 +25,9 @@ const mostRounds = 40;
  * small errors in the evidence drive it away from what the windows' scatter says.
  */
 const leastExplained = 0.3;
+const mostStages = 6;
+/** How often what contradicts itself is let go. */
+const mostReleases = 3;
 /** Log odds at which costs are taken for integers. */
 const sureOdds = 3;
 
@@ -125,11 +128,12 @@ export function learn(equations: Equations, anchors: readonly Factors[]): Learne
     }
   };
 
+  // Integers only once nothing contradicts itself: they would fix what is still wrong.
   let integer = false;
-  for (let stage = 0; stage < 8; stage++) {
+  for (let releases = 0, stage = 0; stage < mostStages; stage++) {
     settle(integer ? mostRounds / 2 : mostRounds);
-    const released = all.reduce((sum, p) => sum + p.reconsider(), 0);
-    if (released > 0) {
+    if (releases < mostReleases && all.reduce((sum, p) => sum + p.reconsider(), 0) > 0) {
+      releases++;
       for (const p of all) p.solve();
       continue;
     }

@@ -22,6 +22,9 @@ export interface Assumptions {
 /** The probability that a window states nothing although its bounds are right. */
 const doubt = 1e-4;
 const mostUnseen = 3;
+/** The probability that a window's sum is off by some, and by how much, in costs of an execution. */
+const slip = 0.003;
+const slipBy = 0.3;
 
 function poisson(rate: number, k: number): number {
   let p = Math.exp(-rate);
@@ -92,11 +95,15 @@ export class Reading {
       mixture.add(mass, part.mean, part.variance);
       all += mass;
     }
+    // A sum somewhat off is drawn near gently, as beliefs may be too sure while they settle.
+    const noise = (execution.mean * slipBy) ** 2 + (ticks * ticks) / 12;
+    const off = slip * ticks * this.#observe(mean, variance, middle, noise);
+    mixture.add(off, part.mean, part.variance);
     const nothing = doubt / (average + 1);
     mixture.add(nothing, mean, variance);
-    all += nothing;
+    all += off + nothing;
     this.unseen /= all;
-    this.doubted = nothing / all;
+    this.doubted = (off + nothing) / all;
     mixture.into(this.result);
     return Math.log(all);
   }
