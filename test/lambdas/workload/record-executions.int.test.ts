@@ -34,6 +34,9 @@ function send(body: string): Promise<unknown> {
 }
 
 const receipts = () => readReceipts(aws.document, table, serverId, "i", 0);
+const tombstones = () => readTombstones(aws.document, table, serverId, "i");
+/** A batch of receipts and tombstones is not there all at once. */
+const atLeast = (count: number) => (read: readonly unknown[]) => read.length >= count;
 
 async function executions() {
   const { executions: read } = await readExecutions(
@@ -75,7 +78,7 @@ describe("what is sent to the queue", () => {
     const window = windowRow(2, { queries: ["query"], ticks: [[0], [], [0, 0]] });
     const gap = { type: "gap", sequence: 3, epoch: "epoch", from: 1, to: 1_795_251_599_999, reason: "away" };
     await send(batchBody(serverId, "i", 1, [executionRow(1), window, gap]));
-    expect(await eventually(receipts, (read) => read.length > 0)).toEqual([{ first: 1, last: 3 }]);
+    expect(await eventually(receipts, atLeast(1))).toEqual([{ first: 1, last: 3 }]);
     expect(await executions()).toMatchObject([{ sequence: 1, executionId: "execution-1", incarnation: "i" }]);
     const { windows } = await readWindows(
       aws.document,
@@ -95,7 +98,7 @@ describe("what is sent to the queue", () => {
     await send(batchBody(serverId, "i", 1, [executionRow(1)]));
     await send(batchBody(serverId, "i", 1, [executionRow(1), executionRow(2)]));
     await send(batchBody(serverId, "i", 2, [executionRow(2, { delayTicks: 9 })]));
-    await eventually(receipts, (read) => read.length === 3);
+    await eventually(receipts, atLeast(3));
     expect((await executions()).map(({ sequence, delayTicks }) => [sequence, delayTicks]).sort()).toEqual([
       [1, 1],
       [2, 1],
@@ -106,7 +109,7 @@ describe("what is sent to the queue", () => {
   it("is taken in more than one batch of writes", async () => {
     const rows = Array.from({ length: 260 }, (_, index) => executionRow(index + 1));
     await send(batchBody(serverId, "i", 1, rows));
-    expect(await eventually(receipts, (read) => read.length > 0)).toEqual([{ first: 1, last: 260 }]);
+    expect(await eventually(receipts, atLeast(1))).toEqual([{ first: 1, last: 260 }]);
     expect(await executions()).toHaveLength(260);
   });
 });
@@ -115,9 +118,8 @@ describe("what cannot be recorded", () => {
   it("lies in the dead-letter queue as a row, with its reason and origin, and its neighbours are recorded", async () => {
     const poison = { ...executionRow(2), executionId: serverId, colour: "red" };
     await send(batchBody(serverId, "i", 1, [executionRow(1), poison, executionRow(3)]));
-    const buried = () => readTombstones(aws.document, table, serverId, "i");
-    expect(await eventually(buried, (read) => read.length > 0)).toMatchObject([{ sequence: 2 }]);
-    expect(await receipts()).toEqual([
+    expect(await eventually(tombstones, atLeast(1))).toMatchObject([{ sequence: 2 }]);
+    expect(await eventually(receipts, atLeast(2))).toEqual([
       { first: 1, last: 1 },
       { first: 3, last: 3 },
     ]);
@@ -134,7 +136,7 @@ describe("what cannot be recorded", () => {
     await send(`malformed ${serverId}`);
     await send(JSON.stringify({ format: "evenkeel.batch/2", serverId }));
     await send(batchBody(serverId, "i", 1, [executionRow(1)]));
-    expect(await eventually(receipts, (read) => read.length > 0)).toEqual([{ first: 1, last: 1 }]);
+    expect(await eventually(receipts, atLeast(1))).toEqual([{ first: 1, last: 1 }]);
     expect(await deadLetter((body) => body === `malformed ${serverId}`)).toMatchObject({
       reason: expect.stringMatching(/^not JSON/),
     });
@@ -159,11 +161,11 @@ describe("an oversize row", () => {
     // A message may hold 1 MiB, an item 400 KB.
     const queries = Array.from({ length: 2_200 }, (_, index) => `${index}`.padEnd(200, "x"));
     await send(batchBody(serverId, "i", 1, [executionRow(1), windowRow(2, { queries }), executionRow(3)]));
-    expect(await eventually(receipts, (read) => read.length > 0)).toEqual([
+    expect(await eventually(receipts, atLeast(2))).toEqual([
       { first: 1, last: 1 },
       { first: 3, last: 3 },
     ]);
-    expect(await readTombstones(aws.document, table, serverId, "i")).toMatchObject([
+    expect(await eventually(tombstones, atLeast(1))).toMatchObject([
       { sequence: 2, reason: expect.stringContaining("the table refused it") },
     ]);
   });
