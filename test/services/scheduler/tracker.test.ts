@@ -1,0 +1,80 @@
+import { describe, expect, it } from "@jest/globals";
+import type { TickEvent } from "../../../platform/wire.ts";
+import { Tracker } from "../../../services/scheduler/tracker.ts";
+
+const level = { average: 50, min: 50, max: 50 };
+const metrics = { cpu: level, io: level, memory: level };
+const nothing = { average: 0, min: 0, max: 0 };
+const window = (of = metrics) => ({ firstTick: 0, bounds: "exact" as const, metrics: of });
+
+function tick(number: number, ran: readonly number[], arrived: number, more: Partial<TickEvent> = {}): TickEvent {
+  const entry = (id: string, arrivedTick: number) => ({ id, queryId: "q", arrivedTick });
+  return {
+    type: "tick",
+    tick: number,
+    at: number * 100,
+    executed: ran.map((arrivedTick, index) => entry(`x${number}-${index}`, arrivedTick)),
+    arrived: Array.from({ length: arrived }, (_, index) => ({
+      ...entry(`a${number}-${index}`, number),
+      tick: number + 1,
+    })),
+    ...more,
+  };
+}
+
+describe("what the status page shows", () => {
+  it("knows nothing at first", () => {
+    expect(new Tracker().summary(0, 100)).toEqual({
+      lateShare: null,
+      planMs: null,
+      inBand: { lastMinute: null, last10Minutes: null },
+      delaySeconds: null,
+    });
+  });
+
+  it("tells delays in seconds of what ran", () => {
+    const tracker = new Tracker();
+    tracker.begin(4);
+    tracker.tick(tick(10, [9, 8, 5, 0], 0), 0, 0.1);
+    expect(tracker.summary(0, 100).delaySeconds).toEqual({ p50: 0.2, p95: 1, p99: 1, max: 1 });
+    expect(tracker.summary(0, 20).delaySeconds?.max).toBe(0.2);
+  });
+
+  it("counts an empty window as a miss only if something waited", () => {
+    const idle = { cpu: nothing, io: nothing, memory: nothing };
+    const waited = new Tracker();
+    waited.begin(1);
+    waited.tick(tick(0, [], 0, { window: window(idle) }), 0, 0.1);
+    expect(waited.summary(0, 100).inBand.lastMinute).toBe(0);
+    const empty = new Tracker();
+    empty.begin(0);
+    // What arrives in a window's last tick could not have run in it.
+    empty.tick(tick(0, [], 1, { window: window(idle) }), 0, 0.1);
+    expect(empty.summary(0, 100).inBand.lastMinute).toBe(1);
+    empty.tick(tick(1, [], 0, { window: window(idle) }), 0, 0.1);
+    expect(empty.summary(0, 100).inBand.lastMinute).toBe(0.5);
+  });
+
+  it("shows the last minute and the last ten, and forgets what is older", () => {
+    const tracker = new Tracker();
+    tracker.begin(0);
+    const uneven = { ...metrics, io: { average: 50, min: 0, max: 60 } };
+    tracker.tick(tick(0, [], 0, { window: window(uneven) }), 0, 0.1);
+    tracker.answered(10, 5, 0);
+    tracker.tick(tick(1, [], 0, { window: window() }), 300_000, 0.1);
+    tracker.answered(10, 0, 300_000);
+    expect(tracker.summary(300_000, 100)).toMatchObject({
+      inBand: { lastMinute: 1, last10Minutes: 0.5 },
+      lateShare: 0.25,
+    });
+    tracker.tick(tick(2, [], 0, { window: window() }), 660_000, 0.1);
+    expect(tracker.summary(660_000, 100)).toMatchObject({ inBand: { last10Minutes: 1 }, lateShare: 0 });
+    expect(tracker.placements).toBe(20);
+  });
+
+  it("tells planning times of the last 600 plans", () => {
+    const tracker = new Tracker();
+    for (let plan = 0; plan < 700; plan++) tracker.planned(plan < 100 ? 1_000 : plan - 99);
+    expect(tracker.summary(0, 100).planMs).toEqual({ p50: 300, p99: 594 });
+  });
+});
