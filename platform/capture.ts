@@ -1,6 +1,6 @@
 /** What a numbering server (the simulated database, the tap) runs beside itself: the sender, and its registration. */
 import { type AwsEnvironment, createDocument, createSqs } from "./aws.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, inTime } from "./clock.ts";
 import { parseEnvironment } from "./config.ts";
 import { workloadEnvironment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
@@ -45,8 +45,8 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     outbox,
     sqs,
     queueUrl: names.EVENKEEL_QUEUE_URL,
-    readReceipts: (incarnation, from) =>
-      readReceipts(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation, from),
+    readReceipts: (incarnation, from, to) =>
+      readReceipts(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation, from, to),
     readTombstones: (incarnation) => readTombstones(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation),
     clock,
     random: Math.random,
@@ -57,9 +57,16 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     const registeredAt = clock.now();
     while (!signal.aborted) {
       try {
-        await registerServer(document, names.EVENKEEL_SERVERS_TABLE, { serverId, url, kind, registeredAt });
+        const registration = registerServer(document, names.EVENKEEL_SERVERS_TABLE, {
+          serverId,
+          url,
+          kind,
+          registeredAt,
+        });
+        await inTime(clock, registration, { ms: 5_000, message: "the table does not answer", signal });
         await clock.sleep(registerEveryMs, signal);
       } catch (error) {
+        if (signal.aborted) return;
         log.warn("the server cannot be registered; it is tried again", { error: describeError(error) });
         await clock.sleep(5_000, signal);
       }

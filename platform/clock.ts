@@ -25,3 +25,24 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/**
+ * What `work` gives, unless it takes longer than `ms` or `signal` aborts: then it is waited for no more, though it may
+ * still go on.
+ * @throws Error with `message`
+ */
+export async function inTime<Value>(
+  clock: Clock,
+  work: Promise<Value>,
+  { ms, message, signal }: { ms: number; message: string; signal: AbortSignal },
+): Promise<Value> {
+  const done = new AbortController();
+  const late = clock.sleep(ms, AbortSignal.any([done.signal, signal])).then(() => {
+    throw new Error(message);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
+}

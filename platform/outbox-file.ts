@@ -61,6 +61,7 @@ export interface LoadedFile {
   readonly deleteRows: StatementSync;
   readonly firstHeld: StatementSync;
   readonly heldEntries: StatementSync;
+  readonly newestEntry: StatementSync;
   readonly oldEntries: StatementSync;
   readonly overlapping: StatementSync;
   readonly entryBefore: StatementSync;
@@ -172,6 +173,7 @@ function readState(db: DatabaseSync): LoadedFile {
     heldEntries: db.prepare(
       "SELECT first, last FROM settled WHERE at IS NOT NULL AND last >= ? AND first <= ? ORDER BY first",
     ),
+    newestEntry: db.prepare("SELECT last FROM settled WHERE at IS NOT NULL ORDER BY first DESC LIMIT 1"),
     oldEntries: db.prepare("SELECT first, last FROM settled WHERE at <= ? ORDER BY first LIMIT 100"),
     overlapping: db.prepare("SELECT first, last, at FROM settled WHERE last >= ? AND first <= ?"),
     entryBefore: db.prepare("SELECT first, last, at FROM settled WHERE first < ? ORDER BY first DESC LIMIT 1"),

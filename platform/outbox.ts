@@ -166,6 +166,14 @@ export class Outbox {
     });
   }
 
+  /** The last position with a receipt whose row is still held. */
+  newestRecorded(): number | undefined {
+    return this.#guard(() => {
+      const newest = this.#file.newestEntry.get()?.last;
+      return typeof newest === "number" ? newest : undefined;
+    });
+  }
+
   /** Oldest first. */
   spans(): Span[] {
     const { incarnations, lastPosition } = this.#file;

@@ -3,12 +3,17 @@
  * queue's answer or by the greatest number seen. Why it is made like this: docs/adr/0403.
  */
 import { randomUUID } from "node:crypto";
-import { SendMessageBatchCommand, type SendMessageBatchCommandOutput } from "@aws-sdk/client-sqs";
-import type { Clock } from "./clock.ts";
+import {
+  SendMessageBatchCommand,
+  type SendMessageBatchCommandOutput,
+  type SendMessageBatchRequestEntry,
+} from "@aws-sdk/client-sqs";
+import { type Clock, inTime } from "./clock.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Outbox, Span } from "./outbox.ts";
 import type { StoredRow } from "./outbox-file.ts";
 import { type Range, RangeSet } from "./range-set.ts";
+import { ReceiptWatch, type ReceiptWatchOptions } from "./receipt-watch.ts";
 import { receiptSpan } from "./tables/executions.ts";
 import { batchFormat } from "./wire.ts";
 
@@ -21,8 +26,7 @@ export interface SenderOptions {
     ): Promise<SendMessageBatchCommandOutput>;
   };
   readonly queueUrl: string;
-  /** Receipts that reach to `fromSequence` or beyond; strongly consistent. */
-  readonly readReceipts: (incarnation: string, fromSequence: number) => Promise<readonly Range[]>;
+  readonly readReceipts: ReceiptWatchOptions["readReceipts"];
   /** Rows that lie in the dead-letter queue: not sent again while they do. */
   readonly readTombstones: (incarnation: string) => Promise<readonly { readonly sequence: number }[]>;
   readonly clock: Clock;
@@ -51,6 +55,8 @@ export interface SenderTuning {
   readonly maxTimeoutMs: number;
   /** How often the receipts of everything that is still held are read again. */
   readonly recheckMs: number;
+  /** Rows whose receipts are read at once: some hundred receipts, or some thousand. */
+  readonly pieceRows: number;
   readonly maxBackoffMs: number;
 }
 
@@ -65,6 +71,7 @@ export const defaultTuning: SenderTuning = {
   timeoutMs: 15_000,
   maxTimeoutMs: 900_000,
   recheckMs: 600_000,
+  pieceRows: 50_000,
   maxBackoffMs: 2_000,
 };
 
@@ -89,7 +96,7 @@ const maxBatchMessages = 10;
 /** Some emulators take no more than 256 KiB in a batch. */
 const maxBatchBytes = 250_000;
 const roundMs = 100;
-const sendTimeoutMs = 5_000;
+const answerMs = 5_000;
 /** A message that landed although it was sent this much later says that an earlier one is lost or held up. */
 const overtakingMs = 5_000;
 /** Fewer rows than this do not fill a message. */
@@ -117,15 +124,14 @@ class OutboxSender implements Sender {
   readonly #options: SenderOptions;
   readonly #tuning: SenderTuning;
   readonly #uuid: () => string;
+  readonly #watch: ReceiptWatch;
   #flights: Flight[] = [];
   /** To be sent again. */
   #retries: (Range & { readonly resends: number })[] = [];
   readonly #buried = new RangeSet();
   /** New rows lie beyond; what is not settled up to here is backlog. */
   #cursor: number;
-  #verified = false;
-  #nextPoll = 0;
-  #nextRecheck: number;
+  #nextPoll = Number.NEGATIVE_INFINITY;
   #nextBurialCheck = 0;
   #nextPack = 0;
   #nextTrim = 0;
@@ -142,7 +148,7 @@ class OutboxSender implements Sender {
     this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#uuid = options.uuid ?? randomUUID;
     this.#cursor = options.outbox.lastPosition;
-    this.#nextRecheck = options.clock.monotonic() + Math.min(60_000, this.#tuning.recheckMs);
+    this.#watch = new ReceiptWatch({ ...options, ...this.#tuning });
   }
 
   status(): SenderStatus {
@@ -175,14 +181,14 @@ class OutboxSender implements Sender {
 
   async #round(signal: AbortSignal): Promise<void> {
     const now = this.#options.clock.monotonic();
-    if (!this.#verified || now >= this.#nextPoll) await this.#poll();
+    if (now >= this.#nextPoll) await this.#poll(signal);
     this.#expire();
-    if (this.#retries.length > 0 || this.#buried.size > 0) await this.#readBurials();
+    if (this.#retries.length > 0 || this.#buried.size > 0) await this.#readBurials(signal);
     while (!signal.aborted) {
       const messages = this.#pack();
       if (messages.length === 0) break;
       await this.#send(messages, signal);
-      if (this.#options.clock.monotonic() >= this.#nextPoll) await this.#poll();
+      if (this.#options.clock.monotonic() >= this.#nextPoll) await this.#poll(signal);
     }
     if (now >= this.#nextTrim) {
       this.#nextTrim = now + 1_000;
@@ -190,55 +196,20 @@ class OutboxSender implements Sender {
     }
   }
 
-  /** Reads receipts of what waits; from time to time of everything held. */
-  async #poll(): Promise<void> {
-    const { outbox, clock } = this.#options;
-    const held = outbox.firstHeld();
-    const now = clock.monotonic();
-    const whole = now >= this.#nextRecheck;
-    const spans = outbox.spans();
-    for (const span of spans) {
-      if (span.last < held && (this.#verified || span !== spans.at(-1))) continue;
-      const oldest = Math.max(span.first, held);
-      const [open] = this.#open(span);
-      // One settled number more: if its receipt is gone, the table has lost others too.
-      const from = whole ? oldest : Math.max(oldest, (open?.first ?? span.last + 1) - 1);
-      const complete = await this.#reconcile(span, from);
-      if (!complete && from > oldest) await this.#reconcile(span, oldest);
-    }
-    this.#verified = true;
-    if (whole) this.#nextRecheck = now + this.#tuning.recheckMs;
+  /** Looks for receipts. */
+  async #poll(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    await this.#watch.verify(signal);
+    const complete = await this.#watch.look([...this.#flights, ...this.#retries], signal);
     this.#land();
-    const { pollMs, idlePollMs } = this.#tuning;
-    this.#nextPoll = clock.monotonic() + (this.#flights.length > 0 ? pollMs : idlePollMs);
-  }
-
-  /** Takes the table's word on everything from position `from` on. False when receipts seen before are gone. */
-  async #reconcile(span: Span, from: number): Promise<boolean> {
-    const { outbox, readReceipts, log } = this.#options;
-    const current = outbox.spans().at(-1)?.incarnation === span.incarnation;
-    const receipts = await readReceipts(span.incarnation, from - span.first + 1);
-    const recorded = new RangeSet(
-      receipts.map(({ first, last }) => ({ first: first + span.first - 1, last: last + span.first - 1 })),
-    );
-    const beyond = recorded.ranges.at(-1)?.last ?? 0;
-    if (!this.#verified && current && beyond >= outbox.openedBefore) {
-      outbox.reincarnate(
-        `${beyond - outbox.openedBefore + 1} recorded rows are not in the outbox file: its tail was lost`,
-      );
-      return this.#reconcile({ ...span, last: outbox.openedBefore - 1 }, Math.min(from, outbox.openedBefore - 1));
+    if (!complete) {
+      // What is in the air was most likely lost with what was recorded.
+      this.#retries.push(...this.#flights);
+      this.#flights = [];
     }
-    const known: Range = { first: from, last: span.last };
-    outbox.confirm(recorded.within(known));
-    const gone = outbox.recordedAndHeld(known).flatMap((range) => recorded.missing(range));
-    if (gone.length === 0) return true;
-    const rows = gone.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-    log.warn("receipts are gone, the table has lost data: it is sent again", { incarnation: span.incarnation, rows });
-    outbox.retract(gone);
-    // What is in the air was most likely lost too.
-    this.#retries.push(...this.#flights);
-    this.#flights = [];
-    return false;
+    const { pollMs, idlePollMs } = this.#tuning;
+    const pause = this.#watch.rechecking ? roundMs : this.#flights.length > 0 ? pollMs : idlePollMs;
+    this.#nextPoll = clock.monotonic() + pause;
   }
 
   /** Takes down what has its receipts; learns how long that takes. */
@@ -286,14 +257,16 @@ class OutboxSender implements Sender {
     this.#nextBurialCheck = now;
   }
 
-  async #readBurials(): Promise<void> {
+  async #readBurials(signal: AbortSignal): Promise<void> {
     const { outbox, clock, readTombstones } = this.#options;
     if (clock.monotonic() < this.#nextBurialCheck) return;
     const held = outbox.firstHeld();
     const buried: number[] = [];
     for (const span of outbox.spans()) {
       if (span.last < held) continue;
-      for (const { sequence } of await readTombstones(span.incarnation)) buried.push(sequence + span.first - 1);
+      const answer = { ms: answerMs, message: "the table does not answer", signal };
+      const tombstones = await inTime(clock, readTombstones(span.incarnation), answer);
+      buried.push(...tombstones.map(({ sequence }) => sequence + span.first - 1));
     }
     for (const range of this.#buried.ranges.slice()) this.#buried.remove(range);
     for (const position of buried) this.#buried.add({ first: position, last: position });
@@ -382,7 +355,7 @@ class OutboxSender implements Sender {
   }
 
   async #send(messages: readonly Message[], signal: AbortSignal): Promise<void> {
-    const { sqs, queueUrl, outbox, clock } = this.#options;
+    const { outbox, clock } = this.#options;
     const prefix = encodeURIComponent(outbox.serverId).slice(0, 80);
     const entries = messages.map(({ body, resends }, index) => ({
       Id: String(index),
@@ -390,26 +363,35 @@ class OutboxSender implements Sender {
       MessageGroupId: resends === 0 ? `${prefix}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
       MessageDeduplicationId: this.#uuid(),
     }));
-    const accepted: Message[] = [];
-    try {
-      const answer = await sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }), {
-        abortSignal: AbortSignal.any([signal, AbortSignal.timeout(sendTimeoutMs)]),
-      });
-      const refused = new Map((answer.Failed ?? []).map(({ Id, Message, Code }) => [Id, Message ?? Code ?? "refused"]));
-      accepted.push(...messages.filter((_, index) => !refused.has(String(index))));
-      const [reason] = refused.values();
-      if (reason !== undefined) throw new Error(`the queue refuses messages: ${reason}`);
-    } finally {
-      const sentAt = clock.monotonic();
-      this.#nextPoll = Math.min(this.#nextPoll, sentAt + this.#tuning.pollMs);
-      if (accepted.length > 0) this.#lastSentAt = clock.now();
-      for (const { first, last, resends } of messages.filter((message) => accepted.includes(message))) {
+    const { refused, trouble } = await this.#offer(entries, signal);
+    const sentAt = clock.monotonic();
+    this.#nextPoll = Math.min(this.#nextPoll, sentAt + this.#tuning.pollMs);
+    for (const [index, { first, last, resends }] of messages.entries()) {
+      if (refused.has(String(index))) {
+        // Whether it arrived may be unknown: it goes out again as any resend.
+        this.#retries.push({ first, last, resends: Math.max(1, resends) });
+      } else {
+        this.#lastSentAt = clock.now();
         this.#flights.push({ first, last, resends, sentAt, expiresAt: sentAt + this.#timeout(resends) });
       }
-      // Whether these arrived is unknown: they go out again as any resend.
-      for (const { first, last, resends } of messages.filter((message) => !accepted.includes(message))) {
-        this.#retries.push({ first, last, resends: Math.max(1, resends) });
-      }
+    }
+    if (trouble) throw trouble;
+  }
+
+  /** Ids of the messages that the queue did not say to have taken, and why. */
+  async #offer(entries: SendMessageBatchRequestEntry[], signal: AbortSignal) {
+    const { sqs, queueUrl } = this.#options;
+    const timeout = AbortSignal.timeout(answerMs);
+    try {
+      const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }), {
+        abortSignal: AbortSignal.any([signal, timeout]),
+      });
+      const [one] = Failed;
+      const trouble = one && new Error(`the queue refuses messages: ${one.Message ?? one.Code}`);
+      return { refused: new Set(Failed.map(({ Id }) => Id)), trouble };
+    } catch (cause) {
+      const trouble = timeout.aborted ? new Error("the queue does not answer") : new Error("sending failed", { cause });
+      return { refused: new Set(entries.map(({ Id }) => Id)), trouble };
     }
   }
 }

@@ -8,6 +8,8 @@ import { parseItem, parseItems, queryRange, scan, type UnreadableItem } from "./
 
 /** A receipt covers at most this many sequence numbers: readers look no further back than that for one that overlaps. */
 export const receiptSpan = 1_000;
+/** The largest that its keys can hold. */
+const maxSequence = 999_999_999_999;
 
 const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt: z.int() };
 
@@ -115,19 +117,24 @@ function keyOf(item: Readonly<Record<string, unknown>>): string {
   return `${item.key} ${item.at}`;
 }
 
-/** Receipts that reach to `fromSequence` or beyond, by their first number. Strongly consistent. */
+/** Receipts that overlap `fromSequence..toSequence`, by their first number. Strongly consistent. */
 export async function readReceipts(
   document: DynamoDBDocumentClient,
   table: string,
   serverId: string,
   incarnation: string,
   fromSequence: number,
+  toSequence = maxSequence,
 ): Promise<{ first: number; last: number }[]> {
   const receipts: { first: number; last: number }[] = [];
   const items = queryRange(document, {
     table,
     partition: ["key", `${serverId}#${incarnation}#receipts`],
-    sort: ["at", padSequence(Math.max(0, fromSequence - receiptSpan)), "~"],
+    sort: [
+      "at",
+      padSequence(Math.max(0, fromSequence - receiptSpan)),
+      `${padSequence(Math.min(toSequence, maxSequence))}~`,
+    ],
     consistent: true,
   });
   for await (const item of items) {

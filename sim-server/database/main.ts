@@ -71,6 +71,8 @@ async function main(): Promise<void> {
   ledger.close();
   outbox?.close();
   log.info("stopped");
+  // Requests that nobody waits for any more must not hold up the end.
+  process.exit(0);
 }
 
 try {

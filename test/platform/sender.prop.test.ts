@@ -54,7 +54,7 @@ class System {
       random: () => 0.5,
       log: silentLog,
       uuid: this.#uuid,
-      tuning: { maxMessageRows: 5, maxTimeoutMs: 60_000, recheckMs: 120_000 },
+      tuning: { maxMessageRows: 5, maxTimeoutMs: 60_000, recheckMs: 120_000, pieceRows: 20 },
     };
     this.#stop = new AbortController();
     this.#running = createSender({ ...options, ...this.#variant?.(options, this.cloud) }).run(this.#stop.signal);
@@ -210,8 +210,8 @@ async function check(numRuns: number, variant?: Variant): Promise<void> {
 }
 
 const greatestSeen: Variant = ({ readReceipts }) => ({
-  readReceipts: async (incarnation, from) => {
-    const receipts = await readReceipts(incarnation, from);
+  readReceipts: async (incarnation, from, to) => {
+    const receipts = await readReceipts(incarnation, from, to);
     return receipts.length === 0 ? [] : [{ first: 1, last: Math.max(...receipts.map(({ last }) => last)) }];
   },
 });
@@ -233,10 +233,10 @@ function rewriting(change: (range: string) => { MessageDeduplicationId?: string;
 const receiptsRemembered: Variant = ({ readReceipts }) => {
   const everRead = new Map<string, readonly Range[]>();
   return {
-    readReceipts: async (incarnation, from) => {
-      const receipts = [...(everRead.get(incarnation) ?? []), ...(await readReceipts(incarnation, from))];
+    readReceipts: async (incarnation, from, to) => {
+      const receipts = [...(everRead.get(incarnation) ?? []), ...(await readReceipts(incarnation, from, to))];
       everRead.set(incarnation, receipts);
-      return receipts.filter(({ last }) => last >= from);
+      return receipts.filter(({ first, last }) => last >= from && first <= to);
     },
   };
 };

@@ -118,7 +118,7 @@ describe("flow", () => {
     cloud.sending = "fails";
     outbox.append([execution(1)]);
     await clock.advance(3_000);
-    expect(sender.status()).toMatchObject({ trouble: "the queue is away", lastSentAt: null });
+    expect(sender.status()).toMatchObject({ trouble: "sending failed (the queue is away)", lastSentAt: null });
     cloud.sending = "works";
     await clock.advance(3_000);
     expect(sender.status()).toMatchObject({ trouble: null, lastSentAt: expect.any(Number) });

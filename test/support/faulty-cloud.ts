@@ -52,9 +52,9 @@ export class FaultyCloud {
     },
   };
 
-  readonly readReceipts = async (incarnation: string, fromSequence: number): Promise<readonly Range[]> => {
+  readonly readReceipts = async (incarnation: string, from: number, to: number): Promise<readonly Range[]> => {
     if (this.reading === "fails") throw new Error("the table is away");
-    return this.#of(incarnation).receipts.filter(({ last }) => last >= fromSequence);
+    return this.#of(incarnation).receipts.filter(({ first, last }) => last >= from && first <= to);
   };
 
   readonly readTombstones = async (incarnation: string): Promise<readonly { sequence: number }[]> => {

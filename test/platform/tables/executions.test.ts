@@ -91,14 +91,14 @@ describe("receipts, tombstones and gaps", () => {
       asked.push(input);
       return { Items: items };
     });
-    expect(await readReceipts(document, "t", "s", "i", 10)).toEqual([
+    expect(await readReceipts(document, "t", "s", "i", 10, 50)).toEqual([
       { first: 5, last: 10 },
       { first: 11, last: 12 },
     ]);
     expect(asked).toEqual([
       expect.objectContaining({
         ConsistentRead: true,
-        ExpressionAttributeValues: { ":partition": "s#i#receipts", ":from": "000000000000", ":to": "~" },
+        ExpressionAttributeValues: { ":partition": "s#i#receipts", ":from": "000000000000", ":to": "000000000050~" },
       }),
     ]);
   });
