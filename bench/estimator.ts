@@ -14,7 +14,8 @@ const help = `Learns costs from unscheduled traffic in virtual time: the same se
 
   --scenario <name|file>    ${scenarioNames.join(", ")}, or a parameter file (default)
   --seed <n>                of the world and its traffic (1)
-  --minutes <n>             of traffic; costs are estimated every 5 s at first, then every minute (5)
+  --minutes <n>             of traffic (5)
+  --every <seconds>         between estimates after the first two minutes, which have one every 5 s (60)
   --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
   --unseen <share>          of executions, missing from what the estimator is told (0)
   --json                    one JSON line for machines
@@ -24,6 +25,7 @@ export interface EstimatorOptions {
   readonly scenario: string;
   readonly seed: number;
   readonly minutes: number;
+  readonly every: number;
   readonly server: "stamped" | "plain" | undefined;
   readonly unseen: number;
 }
@@ -55,6 +57,7 @@ export function parseEstimatorOptions(args: string[]): (EstimatorOptions & { rea
       scenario: { type: "string", default: "default" },
       seed: { type: "string", default: "1" },
       minutes: { type: "string", default: "5" },
+      every: { type: "string", default: "60" },
       server: { type: "string" },
       unseen: { type: "string", default: "0" },
       json: { type: "boolean", default: false },
@@ -69,6 +72,7 @@ export function parseEstimatorOptions(args: string[]): (EstimatorOptions & { rea
     scenario: values.scenario,
     seed: numberOf("seed", values.seed, 0, 0xffffffff, true),
     minutes: numberOf("minutes", values.minutes, 0.1, 10_000, false),
+    every: numberOf("every", values.every, 1, 86_400, true),
     server,
     unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
     json: values.json,
@@ -96,7 +100,6 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   const relearning = watchRelearning(engine);
   const ticks = Math.round((options.minutes * 60_000) / parameters.tickMs);
   const ticksPerSecond = 1000 / parameters.tickMs;
-  const early = options.minutes <= 10 ? 5 : 60;
   let windows = 0;
   let onePercentSince: number | null = null;
   let estimateMs = 0;
@@ -109,7 +112,8 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
     estimator.observe(observed);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
-    if (!ended && (tick + 1) % Math.round(early * ticksPerSecond) !== 0) continue;
+    const every = second <= 120 ? Math.min(5, options.every) : options.every;
+    if (!ended && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = performance.now();
     const estimates = estimator.estimate();
     estimateMs = performance.now() - started;
@@ -138,7 +142,7 @@ export async function estimator(args: string[]): Promise<void> {
   if (!options) return console.log(help);
   if (!options.json) console.log("second  cost error  exact share  well-seen error");
   const result = run(options, (second, { costError, exactShare, wellSeenError }) => {
-    if (options.json || (second % 60 !== 0 && second > 60)) return;
+    if (options.json) return;
     console.log(
       `${String(second).padStart(6)}  ${percent(costError).padStart(10)}  ${percent(exactShare).padStart(11)}  ${percent(wellSeenError).padStart(15)}`,
     );

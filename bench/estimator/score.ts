@@ -49,7 +49,6 @@ export function score(
       if (Math.round(mean) !== value) right = false;
       if (sd > 0.3) {
         unsure++;
-        // The truth is an integer: it is held when it rounds into the interval.
         if (Math.abs(mean - value) <= ninety * sd) covered++;
       } else {
         sure++;

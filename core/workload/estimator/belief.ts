@@ -1,6 +1,9 @@
 /** A Gaussian belief about all columns' costs in one resource: the product of factors on columns and on sums of them. */
 import type { Rows } from "./equations.ts";
 
+// Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
+const math = Math;
+
 /** Gaussian factors exp(-precision x^2 / 2 + shift x). */
 export interface Factors {
   readonly precision: Float64Array;
@@ -78,7 +81,7 @@ export class Belief {
             continue;
           }
           const square = (count[k] ?? 0) ** 2;
-          const others = Math.max(variance - square * this.#columnWithout(q, given[k] ?? 0), 0);
+          const others = math.max(variance - square * this.#columnWithout(q, given[k] ?? 0), 0);
           const next = square / (1 / precision + others);
           given[k] = 0.5 * (given[k] ?? 0) + 0.5 * next;
           total[q] = (total[q] ?? 0) + (given[k] ?? 0);
@@ -90,7 +93,7 @@ export class Belief {
 
   #columnWithout(q: number, given: number): number {
     const variance = this.variance[q] ?? 0;
-    return variance / Math.max(1 - given * variance, 1e-3);
+    return variance / math.max(1 - given * variance, 1e-3);
   }
 
   /** Variance of `row`'s sum without what the factor on row `own` gives to the columns that both share. */
@@ -114,7 +117,7 @@ export class Belief {
     const own = rowOf(factors, f);
     const precision = factors.precision[f] ?? 0;
     const { start, column, count } = factors.rows;
-    out.variance = Math.max(this.#varianceWithout(factors, own, row), 1e-9);
+    out.variance = math.max(this.#varianceWithout(factors, own, row), 1e-9);
     out.mean = 0;
     for (let k = start[row] ?? 0; k < (start[row + 1] ?? 0); k++)
       out.mean += (count[k] ?? 0) * (this.mean[column[k] ?? 0] ?? 0);
@@ -139,7 +142,7 @@ export class Belief {
       const q = column[k] ?? 0;
       while (l < last && (column[l] ?? 0) < q) l++;
       if (l < last && column[l] === q)
-        out.mean += ((count[k] ?? 0) * (count[l] ?? 0) * (this.variance[q] ?? 0) * away) / Math.max(spread, 1e-9);
+        out.mean += ((count[k] ?? 0) * (count[l] ?? 0) * (this.variance[q] ?? 0) * away) / math.max(spread, 1e-9);
     }
   }
 

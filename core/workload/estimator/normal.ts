@@ -1,14 +1,17 @@
 /** The standard normal law and the moments of what truncates it. */
 
-const rootTwoPi = Math.sqrt(2 * Math.PI);
+// Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
+const math = Math;
+
+const rootTwoPi = math.sqrt(2 * math.PI);
 
 export function density(x: number): number {
-  return Math.exp(-0.5 * x * x) / rootTwoPi;
+  return math.exp(-0.5 * x * x) / rootTwoPi;
 }
 
 /** P(X <= x), relative error below 1.2e-7 in both tails (the erfc of Press et al., Numerical Recipes, 6.2). */
 export function cumulative(x: number): number {
-  const z = Math.abs(x) / Math.SQRT2;
+  const z = math.abs(x) / math.SQRT2;
   const t = 1 / (1 + 0.5 * z);
   let s = 0.17087277;
   s = -0.82215223 + t * s;
@@ -19,7 +22,7 @@ export function cumulative(x: number): number {
   s = 0.09678418 + t * s;
   s = 0.37409196 + t * s;
   s = 1.00002368 + t * s;
-  const tail = 0.5 * t * Math.exp(-z * z - 1.26551223 + t * s);
+  const tail = 0.5 * t * math.exp(-z * z - 1.26551223 + t * s);
   return x > 0 ? 1 - tail : tail;
 }
 
@@ -44,8 +47,8 @@ export function truncate(mean: number, sd: number, low: number, high: number, ou
   const mass = cumulative(to) - cumulative(from);
   if (a > 6 || b < -6 || mass < 1e-12) {
     const nearest = a > 0 ? a : b;
-    const inside = Math.min(sd / Math.abs(nearest || 1), (high - low) / 2);
-    out.mass = Math.max(density(nearest) / Math.max(1, Math.abs(nearest)), 1e-300);
+    const inside = math.min(sd / math.abs(nearest || 1), (high - low) / 2);
+    out.mass = math.max(density(nearest) / math.max(1, math.abs(nearest)), 1e-300);
     out.mean = a > 0 ? low + inside : high - inside;
     out.variance = inside * inside;
     return;
@@ -56,7 +59,7 @@ export function truncate(mean: number, sd: number, low: number, high: number, ou
   out.mass = mass;
   out.mean = mean + sd * shift;
   const edges = ((a > -40 ? a * atA : 0) - (b < 40 ? b * atB : 0)) / mass;
-  out.variance = sd * sd * Math.max(1 + edges - shift * shift, 1e-6);
+  out.variance = sd * sd * math.max(1 + edges - shift * shift, 1e-6);
 }
 
 /** The sum of laws: add each by `add`, then read the whole's moments by `into`. */
@@ -85,6 +88,6 @@ export class Mixture {
     const mean = this.#first / this.#mass;
     out.mass = this.#mass;
     out.mean = this.#origin + mean;
-    out.variance = Math.max(this.#second / this.#mass - mean * mean, 0);
+    out.variance = math.max(this.#second / this.#mass - mean * mean, 0);
   }
 }

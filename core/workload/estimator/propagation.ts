@@ -8,6 +8,9 @@ import type { Equations } from "./equations.ts";
 import { density, Mixture, type Moments, truncate } from "./normal.ts";
 import { type Assumptions, Reading } from "./reading.ts";
 
+// Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
+const math = Math;
+
 /** Which placement of each window's bounds is taken, and how surely. */
 export interface Bounds {
   readonly candidate: Int32Array;
@@ -77,8 +80,8 @@ export class Propagation {
     belief.update(columns, [this.#totals, this.#ticks]);
     let moved = 0;
     before.forEach((mean, q) => {
-      const sd = Math.sqrt(belief.variance[q] ?? 0) + 0.05;
-      moved = Math.max(moved, Math.abs((belief.mean[q] ?? 0) - mean) / sd);
+      const sd = math.sqrt(belief.variance[q] ?? 0) + 0.05;
+      moved = math.max(moved, math.abs((belief.mean[q] ?? 0) - mean) / sd);
     });
     return moved;
   }
@@ -233,7 +236,7 @@ export class Propagation {
     const variance = new Float64Array(belief.mean.length);
     for (let q = 0; q < mean.length; q++) {
       const v = belief.variance[q] ?? 1;
-      const precision = Math.max(1 / v - (prior.precision[q] ?? 0), 1e-9);
+      const precision = math.max(1 / v - (prior.precision[q] ?? 0), 1e-9);
       variance[q] = 1 / precision;
       mean[q] = ((belief.mean[q] ?? 0) / v - (prior.shift[q] ?? 0)) / precision;
     }
@@ -250,13 +253,13 @@ export class Propagation {
       const precision = 1 / v - (costs.precision[q] ?? 0);
       if (!(precision > 1e-12)) continue;
       const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
-      const sd = 1 / Math.sqrt(precision);
+      const sd = 1 / math.sqrt(precision);
       if (integer && precision > 0.7) {
-        const nearest = Math.max(0, Math.round(m));
-        const reach = Math.ceil(5 * sd);
+        const nearest = math.max(0, math.round(m));
+        const reach = math.ceil(5 * sd);
         this.#mixture.reset(m);
-        for (let x = Math.max(0, nearest - reach); x <= nearest + reach; x++)
-          this.#mixture.add(Math.exp(-0.5 * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
+        for (let x = math.max(0, nearest - reach); x <= nearest + reach; x++)
+          this.#mixture.add(math.exp(-0.5 * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
         this.#mixture.into(part);
       } else if (m < 4 * sd) {
         truncate(m, sd, 0, Number.POSITIVE_INFINITY, part);
@@ -277,8 +280,8 @@ export class Propagation {
       const precision = 1 / v - (costs.precision[q] ?? 0);
       if (precision < 16) continue;
       const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
-      const sd = Math.sqrt(1 / precision + 1e-3);
-      odds += Math.max(Math.log(density((m - Math.round(m)) / sd) / sd + 1e-9), -7);
+      const sd = math.sqrt(1 / precision + 1e-3);
+      odds += math.max(math.log(density((m - math.round(m)) / sd) / sd + 1e-9), -7);
     }
     return odds;
   }
@@ -286,8 +289,8 @@ export class Propagation {
 
 /** Moves factor `i` by `step` towards what turns the cavity N(mean, variance) into the tilted moments. */
 function settle(own: Factors, i: number, mean: number, variance: number, tilted: Moments, step: number): void {
-  const after = Math.max(tilted.variance, 1e-4 * Math.min(variance, 1), 1e-6);
-  const precision = Math.max(1 / after - 1 / variance, 0);
+  const after = math.max(tilted.variance, 1e-4 * math.min(variance, 1), 1e-6);
+  const precision = math.max(1 / after - 1 / variance, 0);
   const shift = precision === 0 ? 0 : tilted.mean / after - mean / variance;
   own.precision[i] = (1 - step) * (own.precision[i] ?? 0) + step * precision;
   own.shift[i] = (1 - step) * (own.shift[i] ?? 0) + step * shift;
