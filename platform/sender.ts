@@ -40,6 +40,7 @@ export interface SenderOptions {
 export interface SenderTuning {
   /** At least this long between messages of new rows, unless one is full: queue and function are paid per message. */
   readonly packMs: number;
+  /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
   readonly maxMessageBytes: number;
   readonly maxMessageRows: number;
   /** Messages without a receipt, beyond which only new rows are sent... */
@@ -62,10 +63,10 @@ export interface SenderTuning {
 
 export const defaultTuning: SenderTuning = {
   packMs: 2_000,
-  maxMessageBytes: 200_000,
+  maxMessageBytes: 62_000,
   maxMessageRows: receiptSpan,
-  backlogWindow: 24,
-  window: 64,
+  backlogWindow: 64,
+  window: 96,
   pollMs: 500,
   idlePollMs: 5_000,
   timeoutMs: 15_000,
