@@ -9,6 +9,7 @@ import {
   type SendMessageBatchRequestEntry,
 } from "@aws-sdk/client-sqs";
 import { type Clock, inTime } from "./clock.ts";
+import { Flights } from "./flights.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Outbox, Span } from "./outbox.ts";
 import type { StoredRow } from "./outbox-file.ts";
@@ -98,18 +99,8 @@ const maxBatchMessages = 10;
 const maxBatchBytes = 250_000;
 const roundMs = 100;
 const answerMs = 5_000;
-/** A message that landed although it was sent this much later says that an earlier one is lost or held up. */
-const overtakingMs = 5_000;
 /** Fewer rows than this do not fill a message. */
 const fewRows = 100;
-
-/** Positions `first..last`, sent and without a receipt yet. */
-interface Flight extends Range {
-  readonly resends: number;
-  /** Monotonic ms. */
-  readonly sentAt: number;
-  readonly expiresAt: number;
-}
 
 interface Message extends Range {
   readonly resends: number;
@@ -126,9 +117,7 @@ class OutboxSender implements Sender {
   readonly #tuning: SenderTuning;
   readonly #uuid: () => string;
   readonly #watch: ReceiptWatch;
-  #flights: Flight[] = [];
-  /** To be sent again. */
-  #retries: (Range & { readonly resends: number })[] = [];
+  readonly #flights: Flights;
   readonly #buried = new RangeSet();
   /** New rows lie beyond; what is not settled up to here is backlog. */
   #cursor: number;
@@ -137,10 +126,6 @@ class OutboxSender implements Sender {
   #nextPack = 0;
   #nextTrim = 0;
   #group = 0;
-  #latency: { readonly mean: number; readonly deviation: number } | undefined;
-  /** Monotonic ms: when a message landed last, and when the newest of those that landed was sent. */
-  #landedAt = 0;
-  #landedSentAt = 0;
   #lastSentAt: number | null = null;
   #trouble: string | null = null;
 
@@ -149,6 +134,7 @@ class OutboxSender implements Sender {
     this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#uuid = options.uuid ?? randomUUID;
     this.#cursor = options.outbox.lastPosition;
+    this.#flights = new Flights({ clock: options.clock, ...this.#tuning });
     this.#watch = new ReceiptWatch({ ...options, ...this.#tuning });
   }
 
@@ -156,7 +142,7 @@ class OutboxSender implements Sender {
     return {
       lastSentAt: this.#lastSentAt,
       trouble: this.#trouble,
-      inFlight: this.#flights.length + this.#retries.length,
+      inFlight: this.#flights.count,
     };
   }
 
@@ -183,8 +169,12 @@ class OutboxSender implements Sender {
   async #round(signal: AbortSignal): Promise<void> {
     const now = this.#options.clock.monotonic();
     if (now >= this.#nextPoll) await this.#poll(signal);
-    this.#expire();
-    if (this.#retries.length > 0 || this.#buried.size > 0) await this.#readBurials(signal);
+    const expired = this.#flights.expire();
+    if (expired > 0) {
+      this.#options.log.warn("no receipt in time: sent again", { messages: expired });
+      this.#nextBurialCheck = now;
+    }
+    if (this.#flights.retries > 0 || this.#buried.size > 0) await this.#readBurials(signal);
     while (!signal.aborted) {
       const messages = this.#pack();
       if (messages.length === 0) break;
@@ -199,63 +189,15 @@ class OutboxSender implements Sender {
 
   /** Looks for receipts. */
   async #poll(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    await this.#watch.verify(signal);
-    const complete = await this.#watch.look([...this.#flights, ...this.#retries], signal);
-    this.#land();
-    if (!complete) {
-      // What is in the air was most likely lost with what was recorded.
-      this.#retries.push(...this.#flights);
-      this.#flights = [];
-    }
-    const { pollMs, idlePollMs } = this.#tuning;
-    const pause = this.#watch.rechecking ? roundMs : this.#flights.length > 0 ? pollMs : idlePollMs;
-    this.#nextPoll = clock.monotonic() + pause;
-  }
-
-  /** Takes down what has its receipts; learns how long that takes. */
-  #land(): void {
     const { outbox, clock } = this.#options;
-    const landed = (range: Range) => outbox.unsettled(range).length === 0;
-    const now = clock.monotonic();
-    for (const flight of this.#flights.filter(landed)) {
-      if (flight.resends === 0) this.#learnLatency(now - flight.sentAt);
-      this.#landedAt = now;
-      this.#landedSentAt = Math.max(this.#landedSentAt, flight.sentAt);
-    }
-    this.#flights = this.#flights.filter((flight) => !landed(flight));
-    this.#retries = this.#retries.filter((retry) => !landed(retry));
-  }
-
-  /** RFC 6298, section 2. Resends are not measured: it is unknown which of the messages was recorded (Karn). */
-  #learnLatency(ms: number): void {
-    const { mean, deviation } = this.#latency ?? { mean: ms, deviation: ms / 2 };
-    this.#latency = {
-      mean: mean + (ms - mean) / 8,
-      deviation: deviation + (Math.abs(ms - mean) - deviation) / 4,
-    };
-  }
-
-  #timeout(resends: number): number {
-    const { timeoutMs, maxTimeoutMs } = this.#tuning;
-    const usual = this.#latency ? this.#latency.mean + 4 * this.#latency.deviation : 0;
-    return Math.min(maxTimeoutMs, Math.max(timeoutMs, usual) * 2 ** Math.min(resends, 20));
-  }
-
-  /**
-   * A message is taken for lost when it has been out for long, and either later ones were overtaking it or nothing landed
-   * for as long. While an overloaded recorder works off its queue in order, nothing is sent twice to make it worse.
-   */
-  #expire(): void {
-    const now = this.#options.clock.monotonic();
-    const lost = ({ sentAt, expiresAt }: Flight) =>
-      expiresAt <= now && (this.#landedSentAt > sentAt + overtakingMs || this.#landedAt + (expiresAt - sentAt) <= now);
-    const expired = this.#flights.filter(lost);
-    if (expired.length === 0) return;
-    this.#flights = this.#flights.filter((flight) => !lost(flight));
-    this.#retries.push(...expired.map(({ first, last, resends }) => ({ first, last, resends: resends + 1 })));
-    this.#options.log.warn("no receipt in time: sent again", { messages: expired.length });
-    this.#nextBurialCheck = now;
+    await this.#watch.verify(signal);
+    const complete = await this.#watch.look(this.#flights.ranges, signal);
+    this.#flights.land((range) => outbox.unsettled(range).length === 0);
+    // What is in the air was most likely lost with what was recorded.
+    if (!complete) this.#flights.crash();
+    const { pollMs, idlePollMs } = this.#tuning;
+    const pause = this.#watch.rechecking ? roundMs : this.#flights.inAir ? pollMs : idlePollMs;
+    this.#nextPoll = clock.monotonic() + pause;
   }
 
   async #readBurials(signal: AbortSignal): Promise<void> {
@@ -287,21 +229,21 @@ class OutboxSender implements Sender {
       messages.push(message);
       return true;
     };
-    for (let left = this.#retries.length; left > 0; left--) {
-      const retry = this.#retries.shift();
+    for (let left = this.#flights.retries; left > 0; left--) {
+      const retry = this.#flights.takeRetry();
       const [open, ...others] = retry ? this.#open(retry) : [];
       if (!retry || !open) continue;
       const message = this.#message(open, retry.resends);
       if (!message || !add(message)) {
-        this.#retries.unshift(retry);
+        this.#flights.retryNext(retry);
         break;
       }
       // What the message does not hold waits for its turn.
       const rest = [{ first: message.last + 1, last: open.last }, ...others].filter(({ first, last }) => first <= last);
-      this.#retries.push(...rest.map((range) => ({ ...range, resends: retry.resends })));
+      for (const range of rest) this.#flights.retryLater(range, retry.resends);
     }
 
-    const inFlight = () => this.#flights.length + this.#retries.length + messages.length;
+    const inFlight = () => this.#flights.count + messages.length;
     if (inFlight() < window) {
       const message = this.#packFresh(messages);
       if (message && add(message)) {
@@ -337,7 +279,7 @@ class OutboxSender implements Sender {
 
   /** What of `range` is open and not under way. */
   #unsent(range: Range, packed: readonly Range[]): Range[] {
-    const underWay = new RangeSet([...this.#flights, ...this.#retries, ...packed]);
+    const underWay = new RangeSet([...this.#flights.ranges, ...packed]);
     return this.#open(range).flatMap((open) => underWay.missing(open));
   }
 
@@ -365,15 +307,14 @@ class OutboxSender implements Sender {
       MessageDeduplicationId: this.#uuid(),
     }));
     const { refused, trouble } = await this.#offer(entries, signal);
-    const sentAt = clock.monotonic();
-    this.#nextPoll = Math.min(this.#nextPoll, sentAt + this.#tuning.pollMs);
-    for (const [index, { first, last, resends }] of messages.entries()) {
+    this.#nextPoll = Math.min(this.#nextPoll, clock.monotonic() + this.#tuning.pollMs);
+    for (const [index, message] of messages.entries()) {
       if (refused.has(String(index))) {
         // Whether it arrived may be unknown: it goes out again as any resend.
-        this.#retries.push({ first, last, resends: Math.max(1, resends) });
+        this.#flights.retryLater(message, Math.max(1, message.resends));
       } else {
         this.#lastSentAt = clock.now();
-        this.#flights.push({ first, last, resends, sentAt, expiresAt: sentAt + this.#timeout(resends) });
+        this.#flights.sent(message, message.resends);
       }
     }
     if (trouble) throw trouble;
