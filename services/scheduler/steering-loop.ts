@@ -1,7 +1,7 @@
 import type { Clockwork, CostEstimate, Knobs, Placement, Steering, SteeringApi } from "../../core/workload/types.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import { ServerRefused, StaleFence } from "../../platform/server-client.ts";
+import { ServerRefused, StaleFence } from "../../platform/server-errors.ts";
 import type { HelloEvent, PlaceResponse, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import { createPoster } from "./poster.ts";
 import type { Tracker } from "./tracker.ts";

@@ -3,7 +3,8 @@ import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
 import { maxRowBytes, type NewRow, type Sequences } from "../../platform/outbox.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
-import { type ServerClient, ServerError, ServerRefused, ServerUnreachable } from "../../platform/server-client.ts";
+import type { ServerClient } from "../../platform/server-client.ts";
+import { ServerError, ServerRefused, ServerUnreachable } from "../../platform/server-errors.ts";
 import type { HelloEvent, PlaceResponse, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import { executionRows, gapRowOf, type RowContext, windowRowOf } from "./rows.ts";
 

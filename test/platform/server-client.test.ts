@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { systemClock } from "../../platform/clock.ts";
-import { BadAnswer, createServerClient, ServerRefused, StaleFence } from "../../platform/server-client.ts";
+import { createServerClient } from "../../platform/server-client.ts";
+import { BadAnswer, ServerRefused, StaleFence } from "../../platform/server-errors.ts";
 import type { StreamEvent } from "../../platform/wire.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;

@@ -132,7 +132,7 @@ describe("the scheduler", () => {
     await steering(scheduler);
     database.placeTakesMs = 1_500;
     const slow = await eventually(scheduler.status, (status) => (status?.trouble.length ?? 0) > 0);
-    expect(slow?.trouble).toEqual([expect.stringMatching(/place.*timeout/)]);
+    expect(slow?.trouble).toEqual([expect.stringMatching(/place: no answer within 1000 ms/)]);
     database.placeTakesMs = 0;
     const well = await eventually(scheduler.status, (status) => status?.trouble.length === 0, 5_000);
     expect(well?.trouble).toEqual([]);

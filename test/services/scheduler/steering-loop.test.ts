@@ -3,7 +3,7 @@ import { describe, expect, it } from "@jest/globals";
 import { defaultKnobs } from "../../../core/workload/steering/knobs.ts";
 import type { Placement } from "../../../core/workload/types.ts";
 import { silentLog } from "../../../platform/log.ts";
-import { ServerUnreachable, StaleFence } from "../../../platform/server-client.ts";
+import { ServerUnreachable, StaleFence } from "../../../platform/server-errors.ts";
 import type { HelloEvent, PlaceResponse, QueuedEntry, TickEvent } from "../../../platform/wire.ts";
 import {
   createSteeringLoop,

@@ -3,7 +3,7 @@ import { TapInference } from "../../../core/workload/tap-inference.ts";
 import { silentLog } from "../../../platform/log.ts";
 import type { NewRow } from "../../../platform/outbox.ts";
 import { HostUnavailable } from "../../../platform/server-api.ts";
-import { ServerUnreachable } from "../../../platform/server-client.ts";
+import { ServerUnreachable } from "../../../platform/server-errors.ts";
 import type { StreamEvent } from "../../../platform/wire.ts";
 import { Tap } from "../../../services/tap/tap.ts";
 import { Engine } from "../../../sim-server/database/engine.ts";
