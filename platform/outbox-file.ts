@@ -2,23 +2,10 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
+import { SettledEntries } from "./outbox-settled.ts";
+import { numbersOf, OutboxDamaged, OutboxError, sqlite, sqliteCode, transaction, translate } from "./outbox-sqlite.ts";
 import { RangeSet } from "./range-set.ts";
 import type { GapRow } from "./wire.ts";
-
-/** One line that says what is wrong with an outbox and what to do. */
-export class OutboxError extends Error {
-  override readonly name: string = "OutboxError";
-}
-
-/** Nothing more can be taken in: the disk, or the outbox's share of it, is full. Nothing was written. */
-export class OutboxFull extends OutboxError {
-  override readonly name = "OutboxFull";
-}
-
-/** The file is damaged. */
-export class OutboxDamaged extends OutboxError {
-  override readonly name = "OutboxDamaged";
-}
 
 /**
  * `rows.position` never repeats (AUTOINCREMENT: without it a fully trimmed table restarts at 1). An incarnation has the
@@ -51,7 +38,9 @@ export type Loss = Omit<GapRow, "sequence" | "epoch">;
 export interface LoadedFile {
   readonly db: DatabaseSync;
   readonly incarnations: Incarnation[];
+  /** Positions with nothing left to do, as the table `settled` has them. */
   readonly settled: RangeSet;
+  readonly entries: SettledEntries;
   lastPosition: number;
   losses: Loss[];
   readonly retentionMs: number;
@@ -60,11 +49,6 @@ export interface LoadedFile {
   readonly readRows: StatementSync;
   readonly deleteRows: StatementSync;
   readonly firstHeld: StatementSync;
-  readonly heldEntries: StatementSync;
-  readonly newestEntry: StatementSync;
-  readonly oldEntries: StatementSync;
-  readonly overlapping: StatementSync;
-  readonly entryBefore: StatementSync;
   readonly saveMeta: StatementSync;
   readonly pages: StatementSync;
 }
@@ -162,6 +146,7 @@ function readState(db: DatabaseSync): LoadedFile {
     db,
     incarnations,
     settled,
+    entries: new SettledEntries(db),
     lastPosition: Math.max(Number(lastGiven ?? 0), settled.ranges.at(-1)?.last ?? 0, newest.firstPosition - 1),
     losses,
     retentionMs: Number(readMeta(db, "retentionMs") ?? 0),
@@ -170,13 +155,6 @@ function readState(db: DatabaseSync): LoadedFile {
     readRows: db.prepare("SELECT position, checksum, body FROM rows WHERE position BETWEEN ? AND ? ORDER BY position"),
     deleteRows: db.prepare("DELETE FROM rows WHERE position BETWEEN ? AND ?"),
     firstHeld: db.prepare("SELECT min(position) AS position FROM rows"),
-    heldEntries: db.prepare(
-      "SELECT first, last FROM settled WHERE at IS NOT NULL AND last >= ? AND first <= ? ORDER BY first",
-    ),
-    newestEntry: db.prepare("SELECT last FROM settled WHERE at IS NOT NULL ORDER BY first DESC LIMIT 1"),
-    oldEntries: db.prepare("SELECT first, last FROM settled WHERE at <= ? ORDER BY first LIMIT 100"),
-    overlapping: db.prepare("SELECT first, last, at FROM settled WHERE last >= ? AND first <= ?"),
-    entryBefore: db.prepare("SELECT first, last, at FROM settled WHERE first < ? ORDER BY first DESC LIMIT 1"),
     saveMeta: db.prepare("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"),
     pages: db.prepare(
       "SELECT (page_count - freelist_count) * page_size AS used FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
@@ -223,52 +201,4 @@ export function lockOwner(file: string): () => void {
   }
   const owned = lock;
   return () => owned.close();
-}
-
-const sqlite = { busy: 5, io: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
-
-/** SQLite's primary result code, if the error is SQLite's. */
-function sqliteCode(error: unknown): number | undefined {
-  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
-  return Number(error.errcode) & 0xff;
-}
-
-/** Gives SQLite's errors the names of this module; others stay as they are. */
-export function translate(error: unknown, file: string): unknown {
-  switch (sqliteCode(error)) {
-    case undefined:
-      return error;
-    case sqlite.full:
-    case sqlite.io:
-      return new OutboxFull(`${file} cannot be written: the disk is full or failing`, { cause: error });
-    case sqlite.corrupt:
-    case sqlite.notADatabase:
-      return new OutboxDamaged(`${file} is damaged`, { cause: error });
-    case sqlite.cannotOpen:
-      return new OutboxError(`${file} cannot be opened: is its directory there and writable?`, { cause: error });
-    default:
-      return new OutboxError(`${file} cannot be used`, { cause: error });
-  }
-}
-
-/** Runs `work` as one transaction: afterwards all of it is on disk, or none. */
-export function transaction<Result>(db: DatabaseSync, work: () => Result): Result {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    db.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
-    throw error;
-  }
-}
-
-/** @throws OutboxDamaged when a column is not a number */
-export function numbersOf(row: Readonly<Record<string, unknown>>, ...columns: readonly string[]): number[] {
-  return columns.map((column) => {
-    const value = row[column];
-    if (typeof value !== "number") throw new OutboxDamaged(`${column} is not a number`);
-    return value;
-  });
 }

@@ -5,12 +5,11 @@ import {
   createTables,
   finishRepair,
   type Incarnation,
-  numbersOf,
   repairedPath,
   type StoredRow,
   storedRow,
-  transaction,
 } from "./outbox-file.ts";
+import { numbersOf, transaction } from "./outbox-sqlite.ts";
 import { type Range, RangeSet } from "./range-set.ts";
 
 export interface RepairOptions {

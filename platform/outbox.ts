@@ -11,17 +11,13 @@ import {
   type LoadedFile,
   loadFile,
   lockOwner,
-  numbersOf,
-  OutboxDamaged,
-  OutboxFull,
   type StoredRow,
   storedRow,
-  transaction,
-  translate,
   usedBytes,
 } from "./outbox-file.ts";
 import { repairFile } from "./outbox-repair.ts";
-import { type Range, RangeSet } from "./range-set.ts";
+import { OutboxDamaged, OutboxFull, transaction, translate } from "./outbox-sqlite.ts";
+import type { Range } from "./range-set.ts";
 import type { GapRow, OutboxRow } from "./wire.ts";
 
 /** A row before the outbox has numbered it. */
@@ -60,8 +56,6 @@ export interface OutboxState {
 }
 
 const dayMs = 86_400_000;
-/** Receipts seen within the same minute share an entry of `settled`. */
-const settledBucketMs = 60_000;
 /** Rows removed in one transaction: a tick must not wait long for it. */
 const dropRows = 2_000;
 /** A row must fit into one queue message. */
@@ -168,10 +162,7 @@ export class Outbox {
 
   /** The last position with a receipt whose row is still held. */
   newestRecorded(): number | undefined {
-    return this.#guard(() => {
-      const newest = this.#file.newestEntry.get()?.last;
-      return typeof newest === "number" ? newest : undefined;
-    });
+    return this.#guard(() => this.#file.entries.newestHeld());
   }
 
   /** Oldest first. */
@@ -191,12 +182,7 @@ export class Outbox {
 
   /** Positions with a receipt whose rows are still held, and so could be sent again. */
   recordedAndHeld(range: Range): Range[] {
-    return this.#guard(() =>
-      this.#file.heldEntries
-        .all(range.first, range.last)
-        .map((entry) => numbersOf(entry, "first", "last"))
-        .map(([first = 0, last = 0]) => ({ first: Math.max(first, range.first), last: Math.min(last, range.last) })),
-    );
+    return this.#guard(() => this.#file.entries.held(range));
   }
 
   /** The rows of `range`, which must all be held, in order, until they have `maxBytes` (always at least one). */
@@ -226,7 +212,7 @@ export class Outbox {
     const at = this.#retentionNow();
     this.#guard(() => {
       transaction(this.#file.db, () => {
-        for (const range of fresh) this.#settle(range, at);
+        for (const range of fresh) this.#file.entries.add(range, at);
         this.#saveRetention();
       });
       for (const range of fresh) this.#file.settled.add(range);
@@ -239,7 +225,7 @@ export class Outbox {
       const held = this.recordedAndHeld(range);
       this.#guard(() => {
         transaction(this.#file.db, () => {
-          for (const part of held) this.#unsettle(part);
+          for (const part of held) this.#file.entries.remove(part);
         });
         for (const part of held) this.#file.settled.remove(part);
       });
@@ -273,7 +259,6 @@ export class Outbox {
   }
 
   close(): void {
-    transaction(this.#file.db, () => this.#saveRetention());
     closeFile(this.#file);
     this.#unlock();
   }
@@ -332,46 +317,21 @@ export class Outbox {
 
   /** Drops rows settled at `before` or earlier, oldest first. */
   #drop(before: number): number {
-    const { db, oldEntries, deleteRows } = this.#file;
-    const entries = oldEntries.all(before).map((entry) => numbersOf(entry, "first", "last"));
-    if (entries.length === 0) return 0;
+    const { db, entries, deleteRows } = this.#file;
+    const old = entries.seenBy(before);
+    if (old.length === 0) return 0;
     return transaction(db, () => {
       let dropped = 0;
-      for (const [first = 0, end = 0] of entries) {
+      for (const { first, last } of old) {
         if (dropped >= dropRows) break;
-        const range = { first, last: Math.min(end, first + dropRows - dropped - 1) };
+        const range = { first, last: Math.min(last, first + dropRows - dropped - 1) };
         dropped += Number(deleteRows.run(range.first, range.last).changes);
-        this.#unsettle(range);
-        this.#settle(range, null);
+        entries.remove(range);
+        entries.add(range, null);
       }
       this.#saveRetention();
       return dropped;
     });
-  }
-
-  /** Adds an entry, or lengthens the one before it when it is of the same minute. */
-  #settle({ first, last }: Range, at: number | null): void {
-    const { db, entryBefore } = this.#file;
-    const before = entryBefore.get(first);
-    const bucket = (time: unknown) => (typeof time === "number" ? Math.floor(time / settledBucketMs) : null);
-    if (before && before.last === first - 1 && bucket(before.at) === bucket(at)) {
-      db.prepare("UPDATE settled SET last = ? WHERE first = ?").run(last, Number(before.first));
-    } else {
-      db.prepare("INSERT INTO settled VALUES (?, ?, ?)").run(first, last, at);
-    }
-  }
-
-  /** Cuts `range` out of the entries. */
-  #unsettle(range: Range): void {
-    const { db, overlapping } = this.#file;
-    for (const entry of overlapping.all(range.first, range.last)) {
-      const [first = 0, last = 0] = numbersOf(entry, "first", "last");
-      const at = typeof entry.at === "number" ? entry.at : null;
-      db.prepare("DELETE FROM settled WHERE first = ?").run(first);
-      for (const rest of remainder({ first, last }, range)) {
-        db.prepare("INSERT INTO settled VALUES (?, ?, ?)").run(rest.first, rest.last, at);
-      }
-    }
   }
 
   #retentionNow(): number {
@@ -382,10 +342,4 @@ export class Outbox {
     this.#file.saveMeta.run("retentionMs", String(this.#retentionNow()));
     this.#file.saveMeta.run("retentionWall", String(this.#options.clock.now()));
   }
-}
-
-function remainder(range: Range, cut: Range): readonly Range[] {
-  const rest = new RangeSet([range]);
-  rest.remove(cut);
-  return rest.ranges;
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { type Log, silentLog } from "../../../platform/log.ts";
 import type { NewRow } from "../../../platform/outbox.ts";
-import { OutboxFull } from "../../../platform/outbox-file.ts";
+import { OutboxFull } from "../../../platform/outbox-sqlite.ts";
 import { outboxRow, type StreamEvent, serverInfo, streamEvent } from "../../../platform/wire.ts";
 import { Engine } from "../../../sim-server/database/engine.ts";
 import { Ledger, readLedger } from "../../../sim-server/database/ledger.ts";
