@@ -101,7 +101,9 @@ export class ReceiptWatch {
   async #recorded(span: Span, range: Range, signal: AbortSignal): Promise<RangeSet> {
     const { readReceipts, clock } = this.#options;
     const offset = span.first - 1;
-    const reading = readReceipts(span.incarnation, range.first - offset, range.last - offset);
+    const reading = readReceipts(span.incarnation, range.first - offset, range.last - offset).catch((cause) => {
+      throw new Error("receipts cannot be read", { cause });
+    });
     const receipts = await inTime(clock, reading, { ms: answerMs, message: "the table does not answer", signal });
     const all = new RangeSet(receipts.map(({ first, last }) => ({ first: first + offset, last: last + offset })));
     return new RangeSet(all.within(range));
