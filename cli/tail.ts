@@ -37,7 +37,7 @@ async function tail(
         return;
       case "tick":
         for (const { id, queryId, arrivedTick } of event.executed) {
-          if (left <= 0) return;
+          if (left <= 0) break;
           if (query !== undefined && !queryId.startsWith(query)) continue;
           left--;
           const delaySeconds = Math.round((event.tick - arrivedTick) * tickMs) / 1_000;
