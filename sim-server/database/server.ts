@@ -1,7 +1,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
 import { maxRowBytes, type NewRow, type Sequences } from "../../platform/outbox.ts";
-import type { DelayOutcome, ServerHost } from "../../platform/server-api.ts";
+import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { HelloEvent, Metrics, PlaceResponse, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import type { ClosedWindow, Engine, Queued, Step } from "./engine.ts";
 import type { Ledger } from "./ledger.ts";
@@ -93,7 +93,8 @@ export class DatabaseServer implements ServerHost {
   }
 
   queue(): ReturnType<ServerHost["queue"]> {
-    const { engine, clock } = this.#options;
+    const { clock } = this.#options;
+    const engine = this.#written();
     const { stamped } = engine.parameters;
     return engine.queued().map(({ id, queryId, arrivedTick, tick }) => ({
       query: { id: queryId },
@@ -109,16 +110,16 @@ export class DatabaseServer implements ServerHost {
   }
 
   async delay(executionId: string, ticks: number): Promise<DelayOutcome> {
-    const { engine } = this.#options;
+    const engine = this.#written();
     const { maxDelayTicks } = engine.parameters;
     if (ticks > maxDelayTicks) return { outcome: "refused", reason: `delay: at most ${maxDelayTicks} ticks` };
     return { outcome: engine.delay(executionId, ticks) ? "delayed" : "unknown" };
   }
 
   async place(fence: number, placements: Placements): Promise<PlaceResponse | undefined> {
+    const engine = this.#written();
     if (fence < this.#fence) return undefined;
     this.#fence = fence;
-    const { engine } = this.#options;
     const latest = engine.tick + engine.parameters.maxDelayTicks;
     const results = placements.map(({ id, tick: wanted }) => {
       const tick = engine.place(id, Math.min(wanted, latest));
@@ -142,11 +143,17 @@ export class DatabaseServer implements ServerHost {
   }
 
   subscribe(listener: (event: StreamEvent) => void): () => void {
-    const queue = this.#options.engine.queued().map(entry);
+    const queue = this.#written().queued().map(entry);
     const hello: HelloEvent = { type: "hello", ...this.#clockwork(), queue };
     listener(hello);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The engine, unless it is ahead of the disk: what is not written yet must not be seen. */
+  #written(): Engine {
+    if (this.#unwritten) throw new HostUnavailable(this.#trouble ?? "standing still");
+    return this.#options.engine;
   }
 
   #clockwork() {

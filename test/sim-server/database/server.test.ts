@@ -3,6 +3,7 @@ import { describe, expect, it } from "@jest/globals";
 import { type Log, silentLog } from "../../../platform/log.ts";
 import type { NewRow } from "../../../platform/outbox.ts";
 import { OutboxFull } from "../../../platform/outbox-sqlite.ts";
+import { HostUnavailable } from "../../../platform/server-api.ts";
 import { outboxRow, type StreamEvent, serverInfo, streamEvent } from "../../../platform/wire.ts";
 import { Engine } from "../../../sim-server/database/engine.ts";
 import { Ledger, readLedger } from "../../../sim-server/database/ledger.ts";
@@ -128,6 +129,10 @@ describe("ticking", () => {
       expect(setup.logged).toEqual(["standing still: outbox.sqlite is full"]);
       expect(setup.server.info().counted.executions).toBe(executed);
       expect(setup.engine.tick).toBe(10);
+      expect(() => setup.server.queue()).toThrow("standing still: outbox.sqlite is full");
+      await expect(setup.server.delay("x", 1)).rejects.toThrow(HostUnavailable);
+      await expect(setup.server.place(1, [{ id: "x", tick: 1 }])).rejects.toThrow(HostUnavailable);
+      expect(() => setup.server.subscribe(() => {})).toThrow(HostUnavailable);
       setup.refusal = undefined;
       await setup.clock.advance(2_000);
       expect(setup.server.info().outbox.trouble).toBeNull();
