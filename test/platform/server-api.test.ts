@@ -264,3 +264,14 @@ describe("GET /stream", () => {
     await reading;
   }, 20_000);
 });
+
+describe("listen", () => {
+  it("says in one line that a port is taken", async () => {
+    const app = createPlainApi(host, { log });
+    const first = await listen(app, { host: "127.0.0.1", port: 0 });
+    await expect(listen(app, { host: "127.0.0.1", port: first.port })).rejects.toThrow(
+      `port ${first.port} on 127.0.0.1 is taken by another process: stop it, or choose another PORT`,
+    );
+    await first.close();
+  });
+});
