@@ -17,6 +17,17 @@ export interface SchedulerProcess {
   end(signal: NodeJS.Signals): Promise<number | string>;
 }
 
+/** What a process says that it serves. Throws when it ends first. */
+export async function listeningUrl(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new TypeError("its standard output must be a pipe");
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`${child.spawnargs.at(-1)} ended with ${code} before it listened`);
+  });
+  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended]);
+  ended.catch(() => {});
+  return String(line).replace("listening ", "");
+}
+
 export async function startScheduler(
   environment: WorkloadEnvironment & Readonly<Record<string, string>>,
   settings: Readonly<Record<string, string>>,
@@ -25,8 +36,7 @@ export async function startScheduler(
     env: { ...process.env, ...environment, STATUS_PORT: "0", ...settings },
     stdio: ["ignore", "pipe", process.env.EVENKEEL_TEST_OUTPUT ? "inherit" : "ignore"],
   });
-  const [line] = await once(createInterface({ input: child.stdout }), "line");
-  const url = String(line).replace("listening ", "");
+  const url = await listeningUrl(child);
   return {
     child,
     async status() {

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { systemClock } from "../../../platform/clock.ts";
@@ -15,7 +14,7 @@ import { loadParameters } from "../../../sim-server/database/parameters.ts";
 import { sharedCloud } from "../../support/cloud.ts";
 import { eventually } from "../../support/eventually.ts";
 import { heldRows } from "../../support/outbox.ts";
-import { startScheduler, writeTrueCosts } from "../../support/scheduler.ts";
+import { listeningUrl, startScheduler, writeTrueCosts } from "../../support/scheduler.ts";
 import { SimDatabase } from "../../support/sim-database.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -53,8 +52,7 @@ async function setup() {
       stdio: ["ignore", "pipe", process.env.EVENKEEL_TEST_OUTPUT ? "inherit" : "ignore"],
     });
     endings.push(() => end(child, "SIGKILL"));
-    const [line] = await once(createInterface({ input: child.stdout }), "line");
-    return { child, url: String(line).replace("listening ", "") };
+    return { child, url: await listeningUrl(child) };
   };
   /** What the tap has on disk. The tap must have ended. */
   const rows = () => {
