@@ -1,7 +1,8 @@
 /** `bench planner`: how long the planning of one tick takes at a given backlog. */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { createSteering, defaultKnobs } from "../core/workload/steering/steering.ts";
+import { defaultKnobs } from "../core/workload/steering/knobs.ts";
+import { createSteering } from "../core/workload/steering/steering.ts";
 import type { CostEstimate, Waiting } from "../core/workload/types.ts";
 import { createRandom } from "../sim-server/database/random.ts";
 import { print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";

@@ -1,7 +1,8 @@
 /** `bench smoothing`: how level the load is and what it costs in delay, in virtual time. */
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { createSteering, defaultKnobs } from "../core/workload/steering/steering.ts";
+import { defaultKnobs } from "../core/workload/steering/knobs.ts";
+import { createSteering } from "../core/workload/steering/steering.ts";
 import type { CostEstimate, Placement, SteeringApi, TickObservation } from "../core/workload/types.ts";
 import { Engine, type Step } from "../sim-server/database/engine.ts";
 import { loadParameters, scenarioNames } from "../sim-server/database/parameters.ts";

@@ -1,13 +1,14 @@
 import { type CostEstimate, type Resource, resources, type TickObservation, type Triple } from "../types.ts";
+import type { Stream } from "./traffic.ts";
 
-const smoothing = 0.02;
+const errorGain = 0.1;
 
 /** What executions are believed to cost, and how far that belief can be trusted by the planner's own measure. */
 export class CostBook {
   #costs: ReadonlyMap<string, CostEstimate> = new Map();
   #prior: CostEstimate | undefined;
   /** Share of recent arrivals whose query's cost is known, and the windows' recent relative error of the average. */
-  #knownShare = 0;
+  #knownShare = 1;
   #error = 0;
   #windowSum: [number, number, number] = [0, 0, 0];
   #windowTicks = 0;
@@ -30,18 +31,24 @@ export class CostBook {
     return this.#costs.get(queryId)?.mean ?? this.#prior?.mean ?? [0, 0, 0];
   }
 
-  observe({ arrived, executed, window }: TickObservation): void {
-    for (const { queryId } of arrived) {
-      this.#knownShare += (Number(this.#isKnown(queryId)) - this.#knownShare) * smoothing;
+  /** Judges how much of the traffic has known costs. */
+  judge(streams: readonly Stream[]): void {
+    let [known, all] = [0, 0];
+    for (const { queryId, rate } of streams) {
+      all += rate;
+      if (this.#isKnown(queryId)) known += rate;
     }
+    this.#knownShare = all > 0 ? known / all : 1;
+  }
+
+  observe({ executed, window }: TickObservation): void {
     for (const { queryId } of executed) {
       const cost = this.costOf(queryId);
       for (const r of [0, 1, 2] as const) this.#windowSum[r] += cost[r];
     }
     this.#windowTicks++;
     if (!window) return;
-    const length = window.bounds === "exact" ? this.#windowTicks : 0;
-    if (length > 0) this.#compare(window.metrics, length);
+    this.#compare(window.metrics, this.#windowTicks);
     this.#windowSum = [0, 0, 0];
     this.#windowTicks = 0;
   }
@@ -67,7 +74,7 @@ export class CostBook {
 
   #isKnown(queryId: string): boolean {
     const cost = this.#costs.get(queryId);
-    return cost !== undefined && cost.mean.every((mean, r) => (cost.sd[r] ?? 0) <= 0.3 * Math.max(mean, 1));
+    return cost?.mean.every((mean, r) => (cost.sd[r] ?? 0) <= 0.3 * Math.max(mean, 1)) ?? false;
   }
 
   #compare(metrics: Readonly<Record<Resource, { readonly average: number }>>, length: number): void {
@@ -77,6 +84,6 @@ export class CostBook {
       const believed = Math.floor((this.#windowSum[r] ?? 0) / length);
       if (average + believed > 0) worst = Math.max(worst, Math.abs(average - believed) / Math.max(average, believed));
     }
-    this.#error += (worst - this.#error) * smoothing * 5;
+    this.#error += (worst - this.#error) * errorGain;
   }
 }

@@ -1,3 +1,4 @@
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import type { Item } from "./item.ts";
@@ -13,6 +14,11 @@ export interface ExchangeProblem {
   readonly bandWidth: number;
   /** How many exchanges to try. */
   readonly tries: number;
+  /** Excess by which an exchange may worsen the plan at first (simulated annealing, linear cooling). */
+  readonly heatAtFirst: number;
+  /** What arrived before this tick is not exchanged for what is left waiting. */
+  readonly keepBefore: number;
+  readonly inTime: () => boolean;
 }
 
 export interface ExchangePlan {
@@ -27,7 +33,7 @@ export interface ExchangePlan {
  * executions while the summed excess over the band falls, or an older one comes in at no loss.
  */
 export function exchange(problem: ExchangeProblem, random: RandomGenerator): ExchangePlan {
-  const { items, perTick, remainingTicks, realised, bandWidth, tries } = problem;
+  const { items, perTick, remainingTicks, realised, bandWidth, tries, heatAtFirst, keepBefore, inTime } = problem;
   const used = perTick * remainingTicks;
   const count = items.length;
   const place = Int32Array.from({ length: count }, (_, index) => index);
@@ -75,14 +81,21 @@ export function exchange(problem: ExchangeProblem, random: RandomGenerator): Exc
   for (let slot = 0; slot < used; slot++) shift(slot, place[slot] ?? 0, 1);
   let current = excess();
   for (let done = 0; done < tries && count > 1; done++) {
+    if (done % 256 === 255 && !inTime()) break;
     const a = uniformInt(random, 0, used - 1);
     const b = uniformInt(random, 0, count - 1);
     if (Math.floor(a / perTick) === Math.floor(b / perTick) && b < used) continue;
     const younger = b >= used && (items[place[b] ?? 0]?.arrivedTick ?? 0) >= (items[place[a] ?? 0]?.arrivedTick ?? 0);
     if (current === 0 && (younger || b < used)) continue;
+    if (b >= used && (items[place[a] ?? 0]?.arrivedTick ?? 0) < keepBefore) continue;
     swap(a, b);
     const after = excess();
-    if (after < current || (after === current && !younger)) current = after;
+    const heat = heatAtFirst * (1 - done / tries);
+    const accepted =
+      after === 0 || current === 0
+        ? after < current || (after === current && !younger)
+        : after < current - heat * Math.log(uniformFloat64(random) + 1e-12);
+    if (accepted) current = after;
     else swap(a, b);
   }
   const groups = Array.from({ length: remainingTicks }, (_, tick) =>

@@ -7,15 +7,25 @@ export interface Item {
   readonly arrivedTick: number;
   /** The first tick that its default delay allows. */
   readonly earliest: number;
-  /** It must not run later than this. */
-  readonly latest: number;
+  /** The last tick that its query's deadline allows. */
+  latest: number;
   /** Where the server has it now. */
   tick: number;
   cost: Triple;
 }
 
 export function itemOf(waiting: Waiting, defaultDelayTicks: number, longestTicks: number, cost: Triple): Item {
-  const earliest = waiting.arrivedTick + Math.max(1, defaultDelayTicks);
-  const latest = Math.max(earliest, waiting.arrivedTick + longestTicks);
-  return { ...waiting, earliest, latest, cost };
+  const { id, queryId, arrivedTick, tick } = waiting;
+  const earliest = arrivedTick + Math.max(1, defaultDelayTicks);
+  return { id, queryId, arrivedTick, earliest, latest: Math.max(earliest, arrivedTick + longestTicks), tick, cost };
+}
+
+export function sumOf(items: readonly Item[]): [number, number, number] {
+  const sum: [number, number, number] = [0, 0, 0];
+  for (const { cost } of items) {
+    sum[0] += cost[0];
+    sum[1] += cost[1];
+    sum[2] += cost[2];
+  }
+  return sum;
 }

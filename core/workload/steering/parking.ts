@@ -1,38 +1,53 @@
 import type { Item } from "./item.ts";
 
+interface Slot {
+  readonly items: Set<Item>;
+  readonly sum: [number, number, number];
+}
+
 /**
  * Keeps held executions spread over the ticks to come, so that they run level by themselves when the scheduler dies:
- * a tick takes parked ones up to `capacity` in each resource (one always fits), the earliest such tick first.
+ * a tick takes parked ones up to a capacity in each resource (one always fits).
  */
 export class Parking {
-  readonly #load = new Map<number, { count: number; sum: [number, number, number] }>();
+  readonly #slots = new Map<number, Slot>();
 
   /** Notes that the server has `item` at its tick. */
   add(item: Item): void {
-    const slot = this.#load.get(item.tick) ?? { count: 0, sum: [0, 0, 0] };
-    slot.count++;
+    let slot = this.#slots.get(item.tick);
+    if (!slot) {
+      slot = { items: new Set(), sum: [0, 0, 0] };
+      this.#slots.set(item.tick, slot);
+    }
+    slot.items.add(item);
     for (const r of [0, 1, 2] as const) slot.sum[r] += item.cost[r];
-    this.#load.set(item.tick, slot);
   }
 
   remove(item: Item): void {
-    const slot = this.#load.get(item.tick);
-    if (!slot) return;
-    slot.count--;
+    const slot = this.#slots.get(item.tick);
+    if (!slot?.items.delete(item)) return;
     for (const r of [0, 1, 2] as const) slot.sum[r] -= item.cost[r];
-    if (slot.count <= 0) this.#load.delete(item.tick);
+    if (slot.items.size === 0) this.#slots.delete(item.tick);
   }
 
   /** The earliest tick from `from` on with room for the item. */
-  place(item: Item, from: number, capacity: readonly number[]): number {
-    for (let tick = from; ; tick++) {
-      const slot = this.#load.get(tick);
-      if (!slot) return tick;
-      if ([0, 1, 2].every((r) => (slot.sum[r] ?? 0) + (item.cost[r] ?? 0) <= (capacity[r] ?? 0))) return tick;
-    }
+  find(item: Item, from: number, capacity: readonly number[]): number {
+    let tick = from;
+    while (!this.#fits(item, tick, capacity)) tick++;
+    return tick;
+  }
+
+  /** What the server has at `tick`. */
+  at(tick: number): readonly Item[] {
+    return Array.from(this.#slots.get(tick)?.items ?? []);
   }
 
   clear(): void {
-    this.#load.clear();
+    this.#slots.clear();
+  }
+
+  #fits({ cost }: Item, tick: number, capacity: readonly number[]): boolean {
+    const slot = this.#slots.get(tick);
+    return !slot || ([0, 1, 2] as const).every((r) => slot.sum[r] + cost[r] <= (capacity[r] ?? 0));
   }
 }

@@ -13,11 +13,11 @@ import type {
 import { CostBook } from "./cost-book.ts";
 import { type Item, itemOf } from "./item.ts";
 import { checkKnobs } from "./knobs.ts";
+import { Outcome } from "./outcome.ts";
 import { Parking } from "./parking.ts";
+import { type Stream, Traffic } from "./traffic.ts";
 import { WindowPhase } from "./window-phase.ts";
 import { WindowPlanner } from "./window-planner.ts";
-
-export { defaultKnobs, KnobsError } from "./knobs.ts";
 
 export interface SteeringOptions {
   readonly clockwork: Clockwork;
@@ -28,8 +28,12 @@ export interface SteeringOptions {
   readonly saved?: unknown;
 }
 
-/** How many times the latency budget an execution may wait at most. */
+/** Planning looks at so many of the oldest. */
+const mostConsidered = 2000;
+/** What has waited for so many budgets runs at once, as many a tick as arrive. */
 const longestBudgets = 2.8;
+/** Parked executions add at most so many mean ticks to a tick to come. */
+const parkedMeanTicks = 1.2;
 
 /** @throws KnobsError */
 export function createSteering(options: SteeringOptions): Steering {
@@ -42,15 +46,18 @@ class WindowSteering implements Steering {
   readonly #planner: WindowPlanner;
   readonly #phase: WindowPhase;
   readonly #costs = new CostBook();
+  readonly #traffic: Traffic;
+  readonly #outcome = new Outcome();
   readonly #parking = new Parking();
+  /** In order of arrival. */
   readonly #items = new Map<string, Item>();
   #knobs: Knobs;
   #tick = -1;
-  /** Usages of the current window's ticks so far, as believed: flat, three a tick. */
-  #realised: number[] = [];
-  /** Arrivals per tick, and usage per tick, over about a minute. */
-  #arrivalRate = 0;
+  /** Usages of the current window's ticks so far, as believed, and the mean over about a minute. */
+  #realised: number[][] = [];
   readonly #usage: [number, number, number] = [0, 0, 0];
+  #usageTicks = 0;
+  #streams: readonly Stream[] = [];
 
   constructor({ clockwork, knobs, api, seed, saved }: SteeringOptions) {
     this.#clockwork = clockwork;
@@ -58,8 +65,7 @@ class WindowSteering implements Steering {
     this.#api = api;
     this.#planner = new WindowPlanner(xoroshiro128plus(seed));
     this.#phase = new WindowPhase(clockwork.windowTicks);
-    if (typeof saved === "object" && saved !== null && "arrivalRate" in saved && typeof saved.arrivalRate === "number")
-      this.#arrivalRate = saved.arrivalRate;
+    this.#traffic = new Traffic(saved);
   }
 
   resume(tick: number, waiting: readonly Waiting[]): void {
@@ -67,115 +73,156 @@ class WindowSteering implements Steering {
     this.#realised = [];
     this.#items.clear();
     this.#parking.clear();
-    for (const entry of waiting) this.#add(entry);
+    for (const entry of waiting.toSorted((a, b) => a.arrivedTick - b.arrivedTick)) this.#add(entry);
   }
 
   observe(observation: TickObservation): void {
     const { tick, executed, arrived, window } = observation;
     this.#tick = tick;
-    if (this.#phase.positionOf(tick) === 0) this.#realised = [];
+    this.#outcome.observe(observation, this.#items.size, this.#budgetTicks(), this.#knobs.bandWidth);
     const usage: [number, number, number] = [0, 0, 0];
     for (const { id, queryId } of executed) {
-      const item = this.#items.get(id);
-      if (item) this.#parking.remove(item);
-      this.#items.delete(id);
+      this.#forget(id);
       const cost = this.#costs.costOf(queryId);
       for (const r of [0, 1, 2] as const) usage[r] += cost[r];
     }
-    this.#realised.push(...usage);
-    for (const entry of arrived) this.#add(entry);
-    this.#costs.observe(observation);
-    if (window && window.bounds === "exact") this.#phase.closed(tick);
-    const weight = Math.max(0.002, 1 / (tick + 2));
-    this.#arrivalRate += (arrived.length - this.#arrivalRate) * weight;
+    for (const item of this.#parking.at(tick)) this.#move(item, tick);
+    this.#realised.push(usage);
+    const weight = Math.max(0.002, 1 / ++this.#usageTicks);
     for (const r of [0, 1, 2] as const) this.#usage[r] += (usage[r] - this.#usage[r]) * weight;
+    for (const entry of arrived) this.#add(entry);
+    this.#traffic.observe(arrived.map(({ queryId }) => queryId));
+    this.#costs.observe(observation);
+    if (window) this.#phase.closed(tick);
   }
 
   plan(elapsedMs: () => number): readonly Placement[] {
     const next = this.#tick + 1;
-    const doubt = this.#costs.doubt(this.#knobs.bandWidth);
-    const waiting = Array.from(this.#items.values()).filter(({ earliest }) => earliest <= next);
-    const running = new Set(
-      doubt === null
-        ? this.#planner.next({
-            items: waiting,
-            next,
-            position: this.#phase.positionOf(next),
-            windowTicks: this.#clockwork.windowTicks,
-            realised: this.#realised,
-            arrivalRate: this.#arrivalRate,
-            budgetTicks: (this.#knobs.latencyP95Seconds * 1000) / this.#clockwork.tickMs,
-            bandWidth: this.#knobs.bandWidth,
-            inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
-          })
-        : waiting,
-    );
+    const position = this.#phase.positionOf(next);
+    if (position === 0) {
+      this.#realised = [];
+      this.#streams = this.#traffic.streams((queryId) => this.#costs.costOf(queryId));
+      this.#costs.judge(this.#streams);
+    }
+    if (this.#costs.doubt(this.#knobs.bandWidth) !== null) return [];
+    const items = this.#oldest(next);
+    const group = this.#planner.next({
+      items,
+      backlog: this.#items.size,
+      next,
+      position,
+      windowTicks: this.#clockwork.windowTicks,
+      realised: this.#realised,
+      arrivalRate: this.#traffic.rate,
+      streams: this.#streams,
+      budgetTicks: this.#budgetTicks() * this.#outcome.aim,
+      bandWidth: this.#knobs.bandWidth,
+      inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
+    });
+    const running = new Set([...group, ...this.#forced(items, next)]);
     return this.#api === "place" ? this.#placeAll(next, running) : this.#postpone(next, running);
   }
 
   settle(results: readonly { readonly id: string; readonly tick: number | undefined }[]): void {
     for (const { id, tick } of results) {
       const item = this.#items.get(id);
-      if (!item) continue;
-      if (tick !== undefined) this.#move(item, tick);
-      else {
-        this.#parking.remove(item);
-        this.#items.delete(id);
-      }
+      if (item && tick !== undefined) this.#move(item, tick);
+      else this.#forget(id);
     }
   }
 
   setCosts(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
     this.#costs.set(costs, prior);
+    this.#parking.clear();
     for (const item of this.#items.values()) {
-      this.#parking.remove(item);
       item.cost = this.#costs.costOf(item.queryId);
       this.#parking.add(item);
     }
   }
 
+  /** @throws KnobsError */
   setKnobs(knobs: Knobs): void {
     this.#knobs = checkKnobs(knobs);
+    for (const item of this.#items.values())
+      item.latest = Math.max(item.earliest, item.arrivedTick + this.#longestTicks(item.queryId));
   }
 
   save(): unknown {
-    return { arrivalRate: this.#arrivalRate };
+    return this.#traffic.save();
   }
 
   status(): SteeringStatus {
     const doubt = this.#costs.doubt(this.#knobs.bandWidth);
-    return { mode: doubt === null ? "steering" : "learning", backlog: this.#items.size, advice: doubt };
+    const advice = doubt ?? this.#outcome.advice(this.#knobs.latencyP95Seconds);
+    return { mode: doubt === null ? "steering" : "learning", backlog: this.#items.size, advice };
+  }
+
+  #budgetTicks(): number {
+    return (this.#knobs.latencyP95Seconds * 1000) / this.#clockwork.tickMs;
+  }
+
+  #longestTicks(queryId: string): number {
+    const { deadlineSeconds, latencyP95Seconds } = this.#knobs;
+    const own = Object.hasOwn(deadlineSeconds, queryId) ? deadlineSeconds[queryId] : undefined;
+    const seconds = Math.min(own ?? Number.POSITIVE_INFINITY, longestBudgets * latencyP95Seconds);
+    return Math.floor((seconds * 1000) / this.#clockwork.tickMs);
+  }
+
+  /** What may run in tick `next`; without placement that is only what is due then. */
+  #oldest(next: number): Item[] {
+    const oldest: Item[] = [];
+    for (const item of this.#items.values()) {
+      if (item.earliest <= next && (this.#api === "place" || item.tick <= next)) oldest.push(item);
+      if (oldest.length === mostConsidered) break;
+    }
+    return oldest;
+  }
+
+  /** What must not wait any longer: all that a deadline of its query presses, of the rest as many as arrive in a tick. */
+  #forced(items: readonly Item[], next: number): Item[] {
+    let most = Math.max(1, Math.ceil(this.#traffic.rate));
+    return items.filter(
+      ({ latest, queryId }) => latest <= next && (Object.hasOwn(this.#knobs.deadlineSeconds, queryId) || most-- > 0),
+    );
   }
 
   #add(waiting: Waiting): void {
-    const { tickMs, defaultDelayTicks } = this.#clockwork;
-    const deadline = this.#knobs.deadlineSeconds[waiting.queryId] ?? Number.POSITIVE_INFINITY;
-    const seconds = Math.min(deadline, longestBudgets * this.#knobs.latencyP95Seconds);
-    const item = itemOf(
-      waiting,
-      defaultDelayTicks,
-      Math.floor((seconds * 1000) / tickMs),
-      this.#costs.costOf(waiting.queryId),
-    );
+    const { queryId } = waiting;
+    const longest = this.#longestTicks(queryId);
+    const item = itemOf(waiting, this.#clockwork.defaultDelayTicks, longest, this.#costs.costOf(queryId));
     this.#items.set(item.id, item);
-    this.#parking.add(item);
+    this.#move(item, waiting.tick);
   }
 
+  #forget(id: string): void {
+    const item = this.#items.get(id);
+    if (!item) return;
+    this.#parking.remove(item);
+    this.#items.delete(id);
+  }
+
+  /** What should have run by now runs next unless it is moved. */
   #move(item: Item, tick: number): void {
     this.#parking.remove(item);
-    item.tick = tick;
+    item.tick = Math.max(tick, this.#tick + 1);
     this.#parking.add(item);
   }
 
   /** What runs next is placed there; what waits is parked level over the ticks after it. */
   #placeAll(next: number, running: ReadonlySet<Item>): Placement[] {
-    const capacity = this.#usage.map((usage) => 1.2 * usage);
+    const capacity = this.#usage.map((usage) => parkedMeanTicks * usage);
     const placements: Placement[] = [];
-    for (const item of this.#items.values()) {
-      const runs = running.has(item);
-      if (runs ? item.tick === next : item.tick > next) continue;
-      this.#move(item, runs ? next : this.#parking.place(item, Math.max(next + 1, item.earliest), capacity));
-      placements.push({ id: item.id, tick: item.tick });
+    for (const item of running) {
+      if (item.tick === next) continue;
+      this.#move(item, next);
+      placements.push({ id: item.id, tick: next });
+    }
+    let free = next + 1;
+    for (const item of this.#parking.at(next)) {
+      if (running.has(item)) continue;
+      free = this.#parking.find(item, Math.max(free, item.earliest), capacity);
+      this.#move(item, free);
+      placements.push({ id: item.id, tick: free });
     }
     return placements;
   }
@@ -183,8 +230,8 @@ class WindowSteering implements Steering {
   /** Without placement nothing can be pulled forward: what waits is put off by one tick, again and again. */
   #postpone(next: number, running: ReadonlySet<Item>): Placement[] {
     const placements: Placement[] = [];
-    for (const item of this.#items.values()) {
-      if (running.has(item) || item.tick > next) continue;
+    for (const item of this.#parking.at(next)) {
+      if (running.has(item)) continue;
       this.#move(item, next + 1);
       placements.push({ id: item.id, tick: item.tick });
     }

@@ -1,0 +1,53 @@
+import { judgeWindow } from "../measures.ts";
+import type { TickObservation } from "../types.ts";
+
+/** The share of executions that may exceed the latency budget: it is a 95th percentile. */
+const allowedLate = 0.05;
+const aimGain = 0.001;
+const shareGain = 1 / 300;
+/** Windows and executions seen before anything is said about them. */
+const enough = 120;
+
+/** What the steering reaches: the share of windows in band, and of executions within the latency budget. */
+export class Outcome {
+  #aim = 1;
+  #inBand = 0;
+  #late = allowedLate;
+  #windows = 0;
+  #ran = 0;
+  #waited = false;
+
+  /** The budget to plan for, as a share of the user's: lower while more than the allowed share is late. */
+  get aim(): number {
+    return this.#aim;
+  }
+
+  observe({ tick, executed, window }: TickObservation, waiting: number, budgetTicks: number, bandWidth: number): void {
+    for (const { arrivedTick } of executed) {
+      const late = Number(tick - arrivedTick > budgetTicks);
+      this.#aim = Math.min(1.2, Math.max(0.4, this.#aim + aimGain * (allowedLate - late)));
+      this.#late += (late - this.#late) * shareGain;
+    }
+    this.#ran += executed.length;
+    if (window) {
+      const { inBand } = judgeWindow(window.metrics, this.#ran, this.#waited, bandWidth);
+      this.#windows++;
+      this.#inBand += (Number(inBand) - this.#inBand) * Math.max(shareGain, 1 / this.#windows);
+      this.#ran = 0;
+      this.#waited = false;
+    }
+    this.#waited ||= waiting > 0;
+  }
+
+  /** What a user should know about his wishes; null while they are met. */
+  advice(latencyP95Seconds: number): string | null {
+    if (this.#windows < enough) return null;
+    const late = Math.round(this.#late * 100);
+    const level = Math.round(this.#inBand * 100);
+    if (this.#late > 3 * allowedLate)
+      return `${late}% of executions wait longer than ${latencyP95Seconds} s: more arrives than this budget allows to level`;
+    if (this.#inBand < 0.5)
+      return `only ${level}% of windows are in band: a latency budget above ${latencyP95Seconds} s or a wider band would level more`;
+    return null;
+  }
+}

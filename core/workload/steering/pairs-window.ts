@@ -1,0 +1,86 @@
+import { averageOf } from "./band.ts";
+import { type Item, sumOf } from "./item.ts";
+import { type Pair, type PairPlan, PairSearch, planPairs } from "./pairs.ts";
+import { type TickProblem, urgency, type WindowPlan } from "./problem.ts";
+
+/** The most pressing are searched; more would cost time without finding more. */
+const mostSearched = 80;
+
+/**
+ * A window of two executions a tick. It may begin with fewer pairs than ticks, trusting that what arrives completes it.
+ * @param held not to be used unless the window would be lost
+ * @param least pairs to begin with
+ */
+export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least: number): WindowPlan | undefined {
+  const free = problem.items.filter((item) => !held.has(item));
+  if (free.length < 2 * least) return undefined;
+  const first = search(free, problem, undefined);
+  if (first.pairs.length < Math.min(least, problem.windowTicks)) return undefined;
+  let centre = first.centre;
+  let planned: Pair[] = [...first.pairs];
+  const adopt = (plan: PairPlan) => {
+    planned = [...plan.pairs];
+    centre = plan.centre;
+  };
+  return {
+    next(now) {
+      const waiting = new Set(now.items);
+      const need = now.windowTicks - now.position;
+      planned = planned.filter((pair) => pair.every((item) => waiting.has(item)));
+      if (planned.length < need) {
+        const plan = search(
+          now.items.filter((item) => !held.has(item)),
+          now,
+          centre,
+        );
+        if (plan.pairs.length >= planned.length) adopt(plan);
+      }
+      if (planned.length < Math.min(2, need)) adopt(search(now.items, now, centre));
+      return planned.shift();
+    },
+  };
+}
+
+function search(unsorted: readonly Item[], problem: TickProblem, last: readonly number[] | undefined): PairPlan {
+  const { next, budgetTicks, windowTicks, position, realised, bandWidth, inTime } = problem;
+  const weights = new Map(unsorted.map((item) => [item, urgency(next - item.arrivedTick, budgetTicks, windowTicks)]));
+  const weightOf = (item: Item) => weights.get(item) ?? 0;
+  const candidates = unsorted.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, mostSearched);
+  if (candidates.length < 2) return { pairs: [], centre: last ?? [0, 0, 0] };
+  const centres = centresOf(candidates, position === 0 ? 4 : 2, position === 0 ? 60 : 12);
+  if (last) centres.unshift([...last]);
+  for (const centre of centres) clamp(centre, realised, bandWidth);
+  return planPairs({
+    search: new PairSearch(candidates),
+    centres,
+    realised,
+    need: windowTicks - position,
+    width: bandWidth,
+    weightOf,
+    inTime,
+  });
+}
+
+/** Averages to try: twice the mean cost, and what the `first` most pressing make with about `most` others in all. */
+function centresOf(candidates: readonly Item[], first: number, most: number): number[][] {
+  const centres = [averageOf(candidates.map(({ cost }) => cost)).map((mean) => 2 * mean)];
+  const step = Math.max(1, (candidates.length * first) / most);
+  for (const [i, one] of candidates.slice(0, first).entries()) {
+    for (let at = i + 1; at < candidates.length; at += step) {
+      const other = candidates[Math.floor(at)];
+      if (other) centres.push(sumOf([one, other]));
+    }
+  }
+  return centres;
+}
+
+/** Moves an average to where everything that has run is in band. */
+function clamp(centre: number[], realised: readonly (readonly number[])[], width: number): void {
+  if (realised.length === 0) return;
+  for (const r of [0, 1, 2] as const) {
+    const usages = realised.map((usage) => usage[r] ?? 0);
+    const low = Math.max(...usages) / (1 + width);
+    const high = Math.min(...usages) / (1 - width);
+    centre[r] = Math.min(high, Math.max(low, centre[r] ?? 0));
+  }
+}
