@@ -9,7 +9,7 @@ local: install ## the whole loop on this machine; UP="--scenario five" passes op
 	@exec bin/evenkeel up $(UP)
 
 test: install ## every test; TEST=test/platform runs a part
-	@$(run) npm test --silent -- $(TEST)
+	@$(run) npm test --silent -- --maxWorkers=2 $(TEST)
 
 check: install ## format, lint, types, import rules
 	@$(run) npm run --silent check

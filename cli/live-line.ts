@@ -25,7 +25,7 @@ export function createLiveLine(output: NodeJS.WriteStream, monotonic: () => numb
     };
   }
   let shown = "";
-  const draw = () => output.write(`\r\u001b[K${shown.slice(0, Math.max(20, output.columns - 1))}`);
+  const draw = () => output.write(`\r\u001b[K${shown.slice(0, (output.columns || 80) - 1)}`);
   return {
     show(text) {
       shown = text;
