@@ -32,6 +32,8 @@ const environment = workloadEnvironment
   });
 
 const log = createLog("scheduler");
+/** A stop waits no longer than this for the plan to be saved and the lease to be freed. */
+const stopMs = 1_700;
 
 /** Asks the server who it is, until it answers. */
 async function identify(ask: () => Promise<ServerInfo>, expected: string | undefined, signal: AbortSignal) {
@@ -57,6 +59,12 @@ async function main(): Promise<void> {
   const settings = parseEnvironment(environment, process.env);
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+  stop.signal.addEventListener("abort", () => {
+    setTimeout(() => {
+      log.warn("stopped without waiting any longer for the tables");
+      process.exit(0);
+    }, stopMs).unref();
+  });
 
   const serverUrl = settings.EVENKEEL_SERVER_URL;
   const client = createServerClient({ url: serverUrl, clock, random: Math.random, requestTimeoutMs });

@@ -1,5 +1,7 @@
 /** The scheduler as a process, against the simulated database over HTTP and real tables. */
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createDocument, createEventBridge } from "../../../platform/aws.ts";
@@ -166,6 +168,22 @@ describe("the scheduler", () => {
     await start("b");
     expect(await placedAgain(database, fence, startedAt)).toBeLessThan(2_500);
   }, 60_000);
+
+  it("stops within 2 s also when the tables do not answer", async () => {
+    const { start } = await setup();
+    const silent = createServer(() => {});
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    endings.push(async () => void silent.close());
+    const address = silent.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const scheduler = await start("a", { AWS_ENDPOINT_URL: `http://localhost:${port}` });
+    const stuck = await eventually(scheduler.status, (status) => (status?.trouble.length ?? 0) > 0);
+    expect(stuck?.trouble[0]).toMatch(/^the lease cannot be read or written/);
+    const stoppedAt = performance.now();
+    expect(await scheduler.end("SIGTERM")).toBe(0);
+    expect(performance.now() - stoppedAt).toBeLessThan(2_000);
+  }, 30_000);
 
   it("with POST /delay alone keeps what it asks for and what happens in step, also over a kill", async () => {
     const { database, start } = await setup();
