@@ -67,6 +67,12 @@ export function storedRow(raw: Readonly<Record<string, unknown>>): StoredRow {
   return { position, body };
 }
 
+/** When the row's event happened, Unix ms. */
+export function timeOf(body: string): number {
+  const match = /"(?:executedAt|endedAt|to)":(\d+)/.exec(body);
+  return Number(match?.[1] ?? 0);
+}
+
 /** Where a repaired file waits until it takes the damaged one's place. */
 export function repairedPath(file: string): string {
   return `${file}.repaired`;

@@ -8,6 +8,7 @@ import {
   repairedPath,
   type StoredRow,
   storedRow,
+  timeOf,
 } from "./outbox-file.ts";
 import { numbersOf, transaction } from "./outbox-sqlite.ts";
 import { type Range, RangeSet } from "./range-set.ts";
@@ -165,10 +166,4 @@ function* wholeRows(damaged: DatabaseSync, lastKnown: number): Generator<StoredR
     if (row) yield { ...row, checksum: Number(raw.checksum) };
     next = raw.position + 1;
   }
-}
-
-/** When the row's event happened, Unix ms. */
-function timeOf(body: string): number {
-  const match = /"(?:executedAt|endedAt|to)":(\d+)/.exec(body);
-  return Number(match?.[1] ?? 0);
 }

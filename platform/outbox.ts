@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "./clock.ts";
+import { HighWaterMark } from "./high-water-mark.ts";
 import type { Log } from "./log.ts";
 import {
   checksum,
@@ -13,6 +14,7 @@ import {
   lockOwner,
   type StoredRow,
   storedRow,
+  timeOf,
   usedBytes,
 } from "./outbox-file.ts";
 import { repairFile } from "./outbox-repair.ts";
@@ -78,6 +80,7 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #uuid: () => string;
   readonly #unlock: () => void;
+  readonly #mark: HighWaterMark;
   #file: LoadedFile;
   #verifiedFrom: number;
   #retentionMs: number;
@@ -89,9 +92,11 @@ export class Outbox {
     this.#uuid = options.uuid ?? randomUUID;
     this.#unlock = unlock;
     this.serverId = options.serverId;
+    this.#mark = new HighWaterMark(`${options.file}.mark`);
     try {
       this.#file = this.#load();
     } catch (error) {
+      this.#mark.close();
       unlock();
       throw error;
     }
@@ -101,6 +106,8 @@ export class Outbox {
     const { retentionMs, retentionWall } = this.#file;
     this.#retentionMs = retentionMs + Math.max(0, options.clock.now() - retentionWall);
     this.#retentionSince = options.clock.monotonic();
+    const missing = this.#mark.read() - this.#file.lastPosition;
+    if (missing > 0) this.reincarnate(`${missing} rows at the end of the outbox file are gone`);
   }
 
   /**
@@ -126,6 +133,7 @@ export class Outbox {
       });
       file.lastPosition = position;
       file.losses = [];
+      this.#mark.set(position);
       const span = this.#currentSpan();
       return { incarnation: span.incarnation, first: first - span.first + 1, last: first - span.first + rows.length };
     });
@@ -238,29 +246,37 @@ export class Outbox {
   }
 
   /**
-   * The table has receipts for numbers that this file, when opened, had not given out: its tail was lost. What was
-   * appended since then gets a new incarnation; none of it may have been sent.
+   * Numbers that this file, when opened, had not given out are taken: its tail was lost. What was appended since then
+   * gets a new incarnation; none of it may have been sent.
    */
   reincarnate(reason: string): void {
     const firstPosition = this.#verifiedFrom;
     if (this.#currentSpan().first >= firstPosition) return;
     const now = this.#options.clock.now();
+    const from = Math.min(now, this.#timeBefore(firstPosition) ?? now);
     const incarnation = { id: this.#uuid(), firstPosition };
     this.#guard(() => {
       const { db, incarnations, losses } = this.#file;
       transaction(db, () => {
         db.prepare("INSERT INTO incarnations VALUES (?, ?, ?)").run(firstPosition, incarnation.id, reason);
-        db.prepare("INSERT INTO losses VALUES (?, ?, ?)").run(now, now, reason);
+        db.prepare("INSERT INTO losses VALUES (?, ?, ?)").run(from, now, reason);
       });
       incarnations.push(incarnation);
-      losses.push({ type: "gap", from: now, to: now, reason });
+      losses.push({ type: "gap", from, to: now, reason });
     });
     this.#options.log.error("the outbox has lost its tail; a new incarnation begins", { ...incarnation, reason });
   }
 
   close(): void {
     closeFile(this.#file);
+    this.#mark.close();
     this.#unlock();
+  }
+
+  /** When what lies in the row before `position` happened, if that is still held. */
+  #timeBefore(position: number): number | undefined {
+    const [raw] = this.#file.readRows.all(position - 1, position - 1);
+    return raw && timeOf(storedRow(raw).body);
   }
 
   #currentSpan(): Span {
@@ -275,7 +291,7 @@ export class Outbox {
       return loadFile(file, serverId, this.#uuid);
     } catch (error) {
       if (!(error instanceof OutboxDamaged)) throw error;
-      this.#repair(0);
+      this.#repair(this.#mark.read());
       return loadFile(file, serverId, this.#uuid);
     }
   }

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "@jest/globals";
@@ -210,6 +219,35 @@ describe("a lost tail", () => {
     const last = outbox.read({ first: 7, last: 7 }, 1e6).map(({ body }) => JSON.parse(body));
     expect(last).toMatchObject([{ type: "gap", reason: "tail lost", epoch: "e" }]);
     outbox.close();
+  });
+});
+
+describe("a write-ahead log that was cut off", () => {
+  it("is a loss that is counted and told, though SQLite itself finds nothing wrong", () => {
+    using directory = temporaryDirectory();
+    using copies = temporaryDirectory();
+    const uuid = countingUuid();
+    const clock = new FakeClock();
+    const outbox = openTestOutbox(directory.path, { uuid, clock });
+    outbox.append(executions(3));
+    // What a kill leaves behind, with the log's last frames torn off.
+    const names = ["outbox.sqlite", "outbox.sqlite-wal"];
+    const early = names.map((name) => readFileSync(join(directory.path, name)));
+    for (let row = 4; row <= 8; row++) outbox.append([execution(row)]);
+    for (const [index, name] of names.entries()) writeFileSync(join(copies.path, name), early[index] ?? "");
+    copyFileSync(join(directory.path, "outbox.sqlite.mark"), join(copies.path, "outbox.sqlite.mark"));
+    const before = outbox.state();
+    outbox.close();
+
+    const torn = openTestOutbox(copies.path, { uuid, clock });
+    expect(torn.state().incarnation).not.toBe(before.incarnation);
+    expect(torn.append([execution(9)])).toMatchObject({ first: 1, last: 1 });
+    const [, gap] = torn.read({ first: 4, last: 5 }, 1e6).map(({ body }) => JSON.parse(body));
+    expect(gap).toMatchObject({ type: "gap", from: 1_103, reason: "5 rows at the end of the outbox file are gone" });
+    torn.close();
+    const again = openTestOutbox(copies.path, { uuid, clock });
+    expect(again.spans()).toHaveLength(2);
+    again.close();
   });
 });
 

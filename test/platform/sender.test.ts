@@ -1,4 +1,4 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { silentLog } from "../../platform/log.ts";
@@ -215,6 +215,8 @@ describe("an outbox file that lost its tail", () => {
       expect(system.outbox.state().waiting).toBe(0);
     }
     copyFileSync(join(directory.path, "old copy"), file);
+    // Else this process alone could tell.
+    rmSync(`${file}.mark`);
     {
       await using system = start({ given, uuid });
       system.outbox.append(executions(2, 100));
