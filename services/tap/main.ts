@@ -81,6 +81,8 @@ async function main(): Promise<void> {
 
 try {
   await main();
+  // A request to a cloud that does not answer would keep the process for half a minute.
+  process.exit(0);
 } catch (error) {
   log.error(describeError(error));
   process.exit(error instanceof ConfigError ? 2 : 1);
