@@ -2,9 +2,10 @@
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { createEstimator } from "../core/workload/estimator/estimator.ts";
-import { Engine } from "../sim-server/database/engine.ts";
+import { Engine, type Step } from "../sim-server/database/engine.ts";
 import { loadParameters, type Parameters, ParametersError, scenarioNames } from "../sim-server/database/parameters.ts";
 import { createFeed } from "./estimator/feed.ts";
+import { type Limit, limit } from "./estimator/limit.ts";
 import { type Relearning, watchRelearning } from "./estimator/relearning.ts";
 import { type Score, score } from "./estimator/score.ts";
 
@@ -30,7 +31,7 @@ export interface EstimatorOptions {
   readonly unseen: number;
 }
 
-export interface EstimatorResult extends Score, Relearning {
+export interface EstimatorResult extends Score, Relearning, Limit {
   readonly minutes: number;
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
@@ -97,6 +98,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   const engine = new Engine(parameters);
   const feed = createFeed(parameters, options.unseen);
   const estimator = createEstimator();
+  const trueWindows: NonNullable<Step["window"]>[] = [];
   const relearning = watchRelearning(engine);
   const ticks = Math.round((options.minutes * 60_000) / parameters.tickMs);
   const ticksPerSecond = 1000 / parameters.tickMs;
@@ -107,6 +109,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   for (let tick = 0; tick < ticks; tick++) {
     const step = engine.step();
     relearning.after(step);
+    if (step.window) trueWindows.push(step.window);
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
@@ -128,6 +131,7 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
     windows,
     ...last,
     ...relearning.result(options.minutes * 60),
+    ...limit(trueWindows, engine.truth(), feed.executions),
     secondsToOnePercent: onePercentSince,
     estimateMs,
     stateBytes: estimator.save().length,

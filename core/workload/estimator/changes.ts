@@ -16,8 +16,9 @@ export interface Change {
 
 /** Log likelihood that a change must gain: small beside the number of places that are tried. */
 const leastGain = 16;
-/** What one window may add or take in one resource: no single one, whatever is wrong with it, makes a change. */
-const mostPerWindow = 3;
+/** Beside unseen executions: the chance that a window is odd by itself, and that an odd one's excess agrees with a change. */
+const odd = 0.004;
+const agrees = 0.25;
 const fewestWindows = 4;
 /** Windows of a query, at either end, whose excess is tried as its change. */
 const tried = 8;
@@ -53,7 +54,9 @@ export function findChanges(
   const found: (Change & { gain: number; from: number; own: readonly { window: number }[] })[] = [];
   for (const [column, own] of windows) {
     if ((surprise.get(column) ?? 0) < leastSurprise || own.length < fewestWindows) continue;
-    const best = bestSplit(learned, own);
+    const best = bestSplit(learned, own, (w) =>
+      mostOf(equations.executions[learned.bounds.candidate[w] ?? 0] ?? 0, learned.unseen),
+    );
     const at = own[best.from];
     if (at && best.gain > leastGain) found.push({ column, window: at.window, own, ...best });
   }
@@ -67,10 +70,19 @@ export function findChanges(
   });
 }
 
+/**
+ * The most that one window may say about a change in each resource: log odds against its being odd for another reason
+ * and agreeing by chance. What is odd is so in all three resources at once, which share it.
+ */
+function mostOf(executions: number, unseen: number): number {
+  return -Math.log(agrees * Math.min(odd + 1 - Math.exp(-unseen * executions), 1)) / 3;
+}
+
 /** Where to split a query's windows, for the greatest gain over all resources. */
 function bestSplit(
   { propagations }: Learned,
   own: readonly { readonly window: number; readonly count: number }[],
+  mostFrom: (window: number) => number,
 ): { from: number; gain: number; shift: number[] } {
   const n = own.length;
   const gains = new Float64Array(n);
@@ -90,8 +102,9 @@ function bestSplit(
     own.forEach(({ window, count }, i) => {
       for (let j = 0; j < m; j++) moved[j] = count * (changes[j] ?? 0);
       propagation.shiftedFits(window, moved, fits);
+      const most = mostFrom(window);
       for (let j = 0; j < m; j++) {
-        const gain = Math.max(-mostPerWindow, Math.min(mostPerWindow, (fits[j] ?? 0) - (fits[m] ?? 0)));
+        const gain = Math.max(-most, Math.min(most, (fits[j] ?? 0) - (fits[m] ?? 0)));
         gained[(i + 1) * m + j] = (gained[i * m + j] ?? 0) + gain;
       }
     });
