@@ -34,7 +34,8 @@ describe("Population", () => {
 
   it("is wide for a query of which nothing is known", () => {
     const { prior } = learned();
-    expect(prior(61, 1).mean).toBeCloseTo(46.7, 0);
+    // A third of the population costs 60, the rest 40.
+    expect(Math.abs(prior(61, 1).mean - 46.7)).toBeLessThan(1);
     expect(prior(61, 1).sd).toBeGreaterThan(8);
   });
 });
