@@ -29,7 +29,7 @@ const mostStages = 6;
 /** How often what contradicts itself is let go. */
 const mostReleases = 3;
 /** Log odds at which costs are taken for integers. */
-const sureOdds = 3;
+const sureOdds = 10;
 
 /**
  * Mean and variance of an execution's cost in resource r by the method of moments: a window's sum lies around
