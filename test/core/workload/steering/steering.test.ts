@@ -1,0 +1,166 @@
+import { describe, expect, it } from "@jest/globals";
+import { isInBand } from "../../../../core/workload/measures.ts";
+import type { Engine } from "../../../../sim-server/database/engine.ts";
+import { createLoop, exact, type Loop, observationOf, truthOf } from "./loop.ts";
+
+/** The share of windows in band over `ticks` ticks after `warmup`. */
+function shareInBand(loop: Loop, ticks: number, warmup = 600): number {
+  let [windows, level] = [0, 0];
+  for (let at = 0; at < warmup + ticks; at++) {
+    const { window } = loop.tick().step;
+    if (!window || at < warmup) continue;
+    windows++;
+    if (isInBand({ cpu: window.cpu, io: window.io, memory: window.memory })) level++;
+  }
+  return level / windows;
+}
+
+/**
+ * The largest usage that what waits now would make in one tick if nothing moved it any more, in mean ticks. The very
+ * next tick holds what has been chosen for it, whether the scheduler lives or dies.
+ */
+function worstTickIfItDied(engine: Engine, mean: number): number {
+  const truth = engine.truth();
+  const sums = new Map<number, number>();
+  for (const { queryId, tick } of engine.queued())
+    sums.set(tick, (sums.get(tick) ?? 0) + (truth.get(queryId)?.[0] ?? 0));
+  return Math.max(0, ...sums.values()) / mean;
+}
+
+describe("steering a database whose costs are known", () => {
+  it.each([
+    ["default", {}, 6, 0.6],
+    ["double", { arrivals: { mean: 0.02 } }, 1.8, 0.85],
+    ["five", { arrivals: { mean: 0.05 } }, 0.8, 0.95],
+  ])("levels the %s load", (_, parameters, latencyP95Seconds, least) => {
+    expect(shareInBand(createLoop({ parameters, knobs: { latencyP95Seconds } }), 2000)).toBeGreaterThan(least);
+  });
+
+  it("is deterministic", () => {
+    const run = () => {
+      const loop = createLoop({ seed: 5 });
+      return Array.from({ length: 400 }, () => loop.tick().placements);
+    };
+    expect(run()).toEqual(run());
+  });
+
+  it("never delays a query whose deadline is 0, and tells the rest apart", () => {
+    const [queryId = ""] = createLoop({}).engine.truth().keys();
+    const loop = createLoop({ knobs: { deadlineSeconds: { [queryId]: 0 } } });
+    const delays = { never: new Set<number>(), others: new Set<number>() };
+    for (let at = 0; at < 3000; at++)
+      for (const { queryId: ran, arrivedTick } of loop.tick().step.executed)
+        delays[ran === queryId ? "never" : "others"].add(loop.engine.tick - arrivedTick);
+    expect([...delays.never]).toEqual([1]);
+    expect(Math.max(...delays.others)).toBeGreaterThan(10);
+  });
+
+  it("goes on after a restart with what waits on the server, from what it saved", () => {
+    const loop = createLoop({ seed: 3 });
+    for (let at = 0; at < 1500; at++) loop.tick();
+    const saved = JSON.parse(JSON.stringify(loop.steering.save()));
+    expect(JSON.stringify(saved).length).toBeLessThan(8000);
+    const again = createLoop({ seed: 3, saved });
+    again.steering.resume(loop.engine.tick, loop.engine.queued());
+    let level = 0;
+    for (let at = 0; at < 600; at++) {
+      const step = loop.engine.step();
+      again.steering.observe(observationOf(step));
+      for (const { id, tick } of again.steering.plan(() => 0)) loop.engine.place(id, tick);
+      if (step.window && isInBand(step.window)) level++;
+    }
+    expect(level).toBeGreaterThan(30);
+  });
+
+  it("leaves a backlog that runs level by itself when the scheduler dies at any moment", () => {
+    const loop = createLoop({ seed: 2 });
+    let usage = 0;
+    const worst: number[] = [];
+    for (let at = 1; at <= 4000; at++) {
+      loop.tick();
+      usage += loop.engine.lastUsage()[0];
+      if (at > 1000) worst.push(worstTickIfItDied(loop.engine, usage / at));
+    }
+    expect(Math.max(...worst)).toBeLessThanOrEqual(1.5);
+    // The same check sees a backlog that was put off to one tick, as rolling holds do.
+    for (const { id } of loop.engine.queued()) loop.engine.place(id, loop.engine.tick + 5);
+    expect(worstTickIfItDied(loop.engine, usage / 4000)).toBeGreaterThan(5);
+  });
+});
+
+describe("steering what it does not know", () => {
+  it("delays nothing while no costs are known, and says so", () => {
+    const loop = createLoop({ costs: () => new Map() });
+    for (let at = 0; at < 200; at++) expect(loop.tick().placements).toEqual([]);
+    expect(loop.steering.status()).toMatchObject({
+      mode: "learning",
+      advice: expect.stringContaining("no costs are known"),
+    });
+  });
+
+  it("delays nothing while most of the traffic has no known cost", () => {
+    const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(0, 10)) });
+    for (let at = 0; at < 300; at++) loop.tick();
+    expect(loop.steering.status().advice).toMatch(/the costs of \d+% of the executions are unknown/);
+    expect(loop.tick().placements).toEqual([]);
+  });
+
+  it("notices costs that do not fit what the server reports, and begins again when they do", () => {
+    const wrong = (engine: Engine) =>
+      new Map(
+        [...truthOf(engine)].map(
+          ([
+            id,
+            {
+              mean: [a, b, c],
+            },
+          ]) => [id, exact([2 * a, b, c])],
+        ),
+      );
+    const loop = createLoop({ costs: wrong });
+    for (let at = 0; at < 300; at++) loop.tick();
+    expect(loop.steering.status()).toMatchObject({ mode: "learning", advice: expect.stringContaining("stale") });
+    loop.steering.setCosts(truthOf(loop.engine), exact([47, 47, 47]));
+    for (let at = 0; at < 300; at++) loop.tick();
+    expect(loop.steering.status().mode).toBe("steering");
+  });
+
+  it("runs a query never seen among known ones", () => {
+    const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(1)) });
+    expect(shareInBand(loop, 1000)).toBeGreaterThan(0.3);
+  });
+});
+
+describe("steering in odd worlds", () => {
+  const free = { law: "constant", value: 0 };
+
+  it("lets queries run that cost nothing", () => {
+    const loop = createLoop({ parameters: { profiles: [{ cpu: free, io: free, memory: free }] } });
+    let ran = 0;
+    for (let at = 0; at < 2000; at++) ran += loop.tick().step.executed.length;
+    expect(ran).toBeGreaterThan(2000);
+    expect(loop.steering.status().backlog).toBeLessThan(300);
+  });
+
+  it("drains a backlog that came all at once, without running it all at once", () => {
+    const loop = createLoop({});
+    for (let at = 0; at < 600; at++) loop.tick();
+    const { engine, steering } = loop;
+    const flood = Array.from({ length: 5000 }, (_, at) => ({
+      id: `flood${at}`,
+      queryId: [...engine.truth().keys()][at % 100] ?? "",
+      arrivedTick: engine.tick - 1,
+      tick: engine.tick + 1,
+    }));
+    steering.resume(engine.tick, flood);
+    const placements = steering.plan(() => 0);
+    const next = placements.filter(({ tick }) => tick === engine.tick + 1).length;
+    expect(next + (flood.length - placements.length)).toBeLessThan(500);
+  });
+
+  it("says when a wish is out of reach", () => {
+    const loop = createLoop({ knobs: { latencyP95Seconds: 0.3 } });
+    for (let at = 0; at < 2500; at++) loop.tick();
+    expect(loop.steering.status().advice).not.toBeNull();
+  });
+});
