@@ -22,8 +22,9 @@ function shareInBand(loop: Loop, ticks: number, warmup = 600): number {
 function worstTickIfItDied(engine: Engine, mean: number): number {
   const truth = engine.truth();
   const sums = new Map<number, number>();
-  for (const { queryId, tick } of engine.queued())
-    sums.set(tick, (sums.get(tick) ?? 0) + (truth.get(queryId)?.[0] ?? 0));
+  for (const { queryId, tick } of engine.queued()) {
+    if (tick > engine.tick + 1) sums.set(tick, (sums.get(tick) ?? 0) + (truth.get(queryId)?.[0] ?? 0));
+  }
   return Math.max(0, ...sums.values()) / mean;
 }
 
