@@ -33,8 +33,11 @@ export interface Estimator {
 
 /** sd below which a cost on the lattice of integers is given as the integer itself: 99.9% sure. */
 const sureSd = 0.1;
-/** Executions that memory holds: an hour at 15/s. Rebuilding reads more; what is too old for it is let go unread. */
-const room = 60_000;
+export interface EstimatorOptions {
+  /** Executions that memory holds (60,000: an hour at 15/s); older windows leave a summary of what they said. */
+  readonly room?: number;
+}
+
 /** Rounds of looking for changed costs in one estimate. */
 const mostSearches = 4;
 /** Relative sd of the first guess at a changed cost. */
@@ -112,7 +115,7 @@ function triple(values: ArrayLike<number>): Triple {
   return [values[0] ?? 0, values[1] ?? 0, values[2] ?? 0];
 }
 
-function create(memory: Memory): Estimator {
+function create(memory: Memory, { room = 60_000 }: EstimatorOptions = {}): Estimator {
   return {
     observe(windows) {
       let accepted = 0;
@@ -122,6 +125,7 @@ function create(memory: Memory): Estimator {
         if (taken) accepted++;
         for (const fault of faults) rejected[fault] = (rejected[fault] ?? 0) + 1;
       }
+      // Only a rebuild brings so much at once: what is too old for the memory goes unread.
       memory.makeRoom(3 * room, room);
       return { accepted, rejected };
     },
@@ -138,11 +142,11 @@ function create(memory: Memory): Estimator {
   };
 }
 
-export function createEstimator(): Estimator {
-  return create(new Memory());
+export function createEstimator(options?: EstimatorOptions): Estimator {
+  return create(new Memory(), options);
 }
 
 /** @throws EstimatorStateError when the bytes are of another version or damaged */
-export function restoreEstimator(bytes: Uint8Array): Estimator {
-  return create(decode(bytes));
+export function restoreEstimator(bytes: Uint8Array, options?: EstimatorOptions): Estimator {
+  return create(decode(bytes), options);
 }

@@ -110,6 +110,28 @@ describe("createEstimator", () => {
     expect(restored.estimate()).toEqual(estimator.estimate());
   });
 
+  it("keeps what windows said that there is no room for", () => {
+    const { windows, truth } = traffic({ queries: 40, windows: 100, seed: 11 });
+    const small = createEstimator({ room: 300 });
+    for (let from = 0; from < windows.length; from += 10) {
+      small.observe(windows.slice(from, from + 10));
+      small.estimate();
+    }
+    const { costs, quality } = small.estimate();
+    expect(quality.windows).toBeLessThan(25);
+    expect(costError(costs, truth)).toBeLessThan(0.03);
+    // The planted fault: the windows that there is room for say far less by themselves.
+    expect(costError(learn(windows.slice(-20)).costs, truth)).toBeGreaterThan(0.03);
+  });
+
+  it("takes the newest of more windows than it ever has room for", () => {
+    const { windows } = traffic({ queries: 5, windows: 100, seed: 12 });
+    const small = createEstimator({ room: 150 });
+    expect(small.observe(windows).accepted).toBe(100);
+    expect(small.estimate().quality.windows).toBeLessThan(15);
+    expect(small.observe(windows.slice(0, 1)).rejected).toEqual({ "too-late": 1 });
+  });
+
   it("refuses a state that is damaged or of another version", () => {
     const { windows } = traffic({ queries: 3, windows: 3, seed: 10 });
     const estimator = createEstimator();
