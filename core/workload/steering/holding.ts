@@ -5,13 +5,13 @@ import type { TickProblem } from "./problem.ts";
 const renewedEveryTicks = 300;
 const mostInCatalogue = 400;
 const boxMargin = 0.01;
-/** At most so many boxes are held for at once. */
-const mostBoxes = 2;
+/** A box more is held for each so many arrivals within the budget: further ones complete too late. */
+const arrivalsPerBox = 45;
 /** The price of an execution's waiting for one tick, and of one that exceeds its budget, in windows gained. */
 const waitPrice = 0.0015;
 const latePrice = 0.2;
 /** What has waited for so many budgets is not held any longer. */
-const longestHeld = 2;
+const longestHeld = 1.5;
 /** From so many arrivals a tick on, windows of pairs use all time slots: none is left for singles. */
 const slotsUntil = 1.85;
 const slotShare = 1.5;
@@ -26,7 +26,7 @@ export class Holding {
   #until = Number.NEGATIVE_INFINITY;
 
   choose(problem: TickProblem): Set<Item> {
-    const { next, windowTicks, streams, bandWidth, arrivalRate } = problem;
+    const { next, windowTicks, streams, bandWidth, arrivalRate, budgetTicks } = problem;
     if (next >= this.#until) {
       this.#catalogue = catalogue(streams, bandWidth - boxMargin, mostInCatalogue);
       this.#until = next + renewedEveryTicks;
@@ -34,6 +34,7 @@ export class Holding {
     const held = new Set<Item>();
     const taken = new Set<string>();
     const waiting = byQuery(problem);
+    const mostBoxes = Math.round((arrivalRate * budgetTicks) / arrivalsPerBox);
     let rate = 0;
     for (let turn = 0; turn < mostBoxes && rate / windowTicks < slotShare * (slotsUntil - arrivalRate); turn++) {
       const best = this.#cheapest(waiting, taken, problem);

@@ -16,7 +16,7 @@ const reserveShare = 0.25;
 /** Pairs to begin a window with, where gaps are many and where none should be. */
 const leastPairs = 9;
 const leastPairsWithoutGaps = 7;
-/** What has waited for so many budgets runs in a gap. */
+/** What has waited for so many budgets has waited far too long. */
 const oldInBudgets = 2.2;
 
 /** A window in which nothing needs to be level: it takes, one a tick, what has waited far too long. */
