@@ -25,6 +25,15 @@ export interface Normal {
   variance: number;
 }
 
+/** Moves factor `i` by `step` towards what turns the cavity N(mean, variance) into the tilted moments. */
+export function settle(own: Factors, i: number, mean: number, variance: number, tilted: Normal, step: number): void {
+  const after = math.max(tilted.variance, 1e-4 * math.min(variance, 1), 1e-6);
+  const precision = math.max(1 / after - 1 / variance, 0);
+  const shift = precision === 0 ? 0 : tilted.mean / after - mean / variance;
+  own.precision[i] = (1 - step) * (own.precision[i] ?? 0) + step * precision;
+  own.shift[i] = (1 - step) * (own.shift[i] ?? 0) + step * shift;
+}
+
 const rowOf = ({ which }: RowFactors, f: number): number => (which ? (which[f] ?? 0) : f);
 
 /** Enough, as every round goes on from where the last one stopped. */

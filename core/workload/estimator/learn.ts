@@ -2,6 +2,7 @@
 import { type Factors, noFactors } from "./belief.ts";
 import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
+import { integrality, readCosts } from "./integers.ts";
 import { Population } from "./population.ts";
 import { type Bounds, Propagation } from "./propagation.ts";
 
@@ -104,7 +105,7 @@ export function learn(equations: Equations, anchors: readonly Factors[]): Learne
       let moved = 0;
       for (const p of all) {
         p.readWindows(step);
-        p.readCosts(step);
+        readCosts(p.belief, p.costs, p.assumptions.integer, step);
         unseen += p.unseen;
         seen += p.seen;
         moved = Math.max(moved, p.solve());
@@ -137,7 +138,7 @@ export function learn(equations: Equations, anchors: readonly Factors[]): Learne
       for (const p of all) p.solve();
       continue;
     }
-    const sure = all.reduce((sum, p) => sum + p.integrality(), 0) > sureOdds;
+    const sure = all.reduce((sum, p) => sum + integrality(p), 0) > sureOdds;
     if (integer === sure) break;
     integer = sure;
     for (const { assumptions } of all) assumptions.integer = integer;

@@ -3,9 +3,8 @@
  * what each window says is replaced by Gaussian factors on its sums, each matched to the moments of the exact
  * statement in the light of all others.
  */
-import { Belief, type Factors, type Normal, noFactors, type RowFactors } from "./belief.ts";
+import { Belief, type Factors, type Normal, noFactors, type RowFactors, settle } from "./belief.ts";
 import type { Equations } from "./equations.ts";
-import { density, Mixture, type Moments, truncate } from "./normal.ts";
 import { type Assumptions, Reading } from "./reading.ts";
 
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
@@ -38,8 +37,6 @@ export class Propagation {
   readonly doubted: Float64Array;
   /** By window: expected number of executions that ran unseen. */
   readonly unseenIn: Float64Array;
-  readonly #mixture = new Mixture();
-  readonly #part: Moments = { mass: 0, mean: 0, variance: 0 };
   readonly #cavity: Normal = { mean: 0, variance: 0 };
   /** Ticks of the window being read, each of another class. */
   readonly #distinct: number[] = [];
@@ -242,56 +239,4 @@ export class Propagation {
     }
     return { mean, variance };
   }
-
-  /** Factors that keep each column from falling below zero and, if costs are integers, draw it to those near it. */
-  readCosts(step: number): void {
-    const { belief, costs } = this;
-    const { integer } = this.assumptions;
-    const part = this.#part;
-    for (let q = 0; q < belief.mean.length; q++) {
-      const v = belief.variance[q] ?? 1;
-      const precision = 1 / v - (costs.precision[q] ?? 0);
-      if (!(precision > 1e-12)) continue;
-      const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
-      const sd = 1 / math.sqrt(precision);
-      if (integer && precision > 0.7) {
-        const nearest = math.max(0, math.round(m));
-        const reach = math.ceil(5 * sd);
-        this.#mixture.reset(m);
-        for (let x = math.max(0, nearest - reach); x <= nearest + reach; x++)
-          this.#mixture.add(math.exp(-0.5 * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
-        this.#mixture.into(part);
-      } else if (m < 4 * sd) {
-        truncate(m, sd, 0, Number.POSITIVE_INFINITY, part);
-      } else {
-        part.mean = m;
-        part.variance = sd * sd;
-      }
-      settle(costs, q, m, sd * sd, part, step);
-    }
-  }
-
-  /** Log odds that the costs are integers and not any reals, from how near to integers the well-known ones lie. */
-  integrality(): number {
-    const { belief, costs } = this;
-    let odds = 0;
-    for (let q = 0; q < belief.mean.length; q++) {
-      const v = belief.variance[q] ?? 1;
-      const precision = 1 / v - (costs.precision[q] ?? 0);
-      if (precision < 16) continue;
-      const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
-      const sd = math.sqrt(1 / precision + 1e-3);
-      odds += math.max(math.log(density((m - math.round(m)) / sd) / sd + 1e-9), -7);
-    }
-    return odds;
-  }
-}
-
-/** Moves factor `i` by `step` towards what turns the cavity N(mean, variance) into the tilted moments. */
-function settle(own: Factors, i: number, mean: number, variance: number, tilted: Moments, step: number): void {
-  const after = math.max(tilted.variance, 1e-4 * math.min(variance, 1), 1e-6);
-  const precision = math.max(1 / after - 1 / variance, 0);
-  const shift = precision === 0 ? 0 : tilted.mean / after - mean / variance;
-  own.precision[i] = (1 - step) * (own.precision[i] ?? 0) + step * precision;
-  own.shift[i] = (1 - step) * (own.shift[i] ?? 0) + step * shift;
 }

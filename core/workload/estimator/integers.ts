@@ -1,0 +1,47 @@
+/** What is known of costs as such: none is negative, and they may all be integers. */
+import { type Belief, type Factors, settle } from "./belief.ts";
+import { density, Mixture, type Moments, truncate } from "./normal.ts";
+
+// Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
+const math = Math;
+
+/** Factors that keep each column from falling below zero and, if costs are integers, draw it to those near it. */
+export function readCosts(belief: Belief, costs: Factors, integer: boolean, step: number): void {
+  const mixture = new Mixture();
+  const part: Moments = { mass: 0, mean: 0, variance: 0 };
+  for (let q = 0; q < belief.mean.length; q++) {
+    const v = belief.variance[q] ?? 1;
+    const precision = 1 / v - (costs.precision[q] ?? 0);
+    if (!(precision > 1e-12)) continue;
+    const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
+    const sd = 1 / math.sqrt(precision);
+    if (integer && precision > 0.7) {
+      const nearest = math.max(0, math.round(m));
+      const reach = math.ceil(5 * sd);
+      mixture.reset(m);
+      for (let x = math.max(0, nearest - reach); x <= nearest + reach; x++)
+        mixture.add(math.exp(-0.5 * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
+      mixture.into(part);
+    } else if (m < 4 * sd) {
+      truncate(m, sd, 0, Number.POSITIVE_INFINITY, part);
+    } else {
+      part.mean = m;
+      part.variance = sd * sd;
+    }
+    settle(costs, q, m, sd * sd, part, step);
+  }
+}
+
+/** Log odds that the costs are integers and not any reals, from how near to integers the well-known ones lie. */
+export function integrality({ belief, costs }: { readonly belief: Belief; readonly costs: Factors }): number {
+  let odds = 0;
+  for (let q = 0; q < belief.mean.length; q++) {
+    const v = belief.variance[q] ?? 1;
+    const precision = 1 / v - (costs.precision[q] ?? 0);
+    if (precision < 16) continue;
+    const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
+    const sd = math.sqrt(1 / precision + 1e-3);
+    odds += math.max(math.log(density((m - math.round(m)) / sd) / sd + 1e-9), -7);
+  }
+  return odds;
+}
