@@ -1,4 +1,10 @@
+import { within } from "./singles.ts";
 import type { Stream } from "./traffic.ts";
+
+/** Only the most frequent streams are swept; rarer ones fill no box. */
+const mostStreams = 150;
+/** Boxes with less than this share of the traffic are left out. */
+const leastShare = 0.025;
 
 /** Streams whose costs lie within one box: ten executions of them make a window of single executions. */
 export interface StreamBox {
@@ -11,10 +17,11 @@ export interface StreamBox {
  * The boxes of relative width (1 + width) / (1 - width) that hold most of the traffic, found by the sweep of
  * `findBoxes` over the streams, fullest first; boxes with the same members count once.
  */
-export function catalogue(streams: readonly Stream[], width: number, most: number): StreamBox[] {
+export function catalogue(all: readonly Stream[], width: number, most: number): StreamBox[] {
   const ratio = (1 + width) / (1 - width);
-  const total = streams.reduce((sum, { rate }) => sum + rate, 0);
-  const least = 0.025 * total;
+  const total = all.reduce((sum, { rate }) => sum + rate, 0);
+  const streams = all.toSorted((a, b) => b.rate - a.rate).slice(0, mostStreams);
+  const least = leastShare * total;
   const found = new Map<string, StreamBox>();
   const byCpu = streams.toSorted((a, b) => a.cost[0] - b.cost[0]);
   for (let cpu = 0; cpu < byCpu.length; cpu++) {
@@ -46,11 +53,4 @@ function rateOf(streams: readonly Stream[]): number {
   let sum = 0;
   for (const { rate } of streams) sum += rate;
   return sum;
-}
-
-function within(sorted: readonly Stream[], resource: 0 | 1 | 2, at: number, ratio: number): Stream[] {
-  const most = (sorted[at]?.cost[resource] ?? 0) * ratio;
-  let end = at;
-  while (end < sorted.length && (sorted[end]?.cost[resource] ?? 0) <= most) end++;
-  return sorted.slice(at, end);
 }

@@ -1,3 +1,4 @@
+import type { Triple } from "../types.ts";
 import type { Item } from "./item.ts";
 
 /**
@@ -39,7 +40,12 @@ export function findBoxes(items: readonly Item[], width: number, atLeast: number
 }
 
 /** From `at` on in ascending order of one resource: those at most `ratio` times the first. */
-function within(sorted: readonly Item[], resource: 0 | 1 | 2, at: number, ratio: number): Item[] {
+export function within<T extends { readonly cost: Triple }>(
+  sorted: readonly T[],
+  resource: 0 | 1 | 2,
+  at: number,
+  ratio: number,
+): T[] {
   const most = (sorted[at]?.cost[resource] ?? 0) * ratio;
   let end = at;
   while (end < sorted.length && (sorted[end]?.cost[resource] ?? 0) <= most) end++;
