@@ -98,6 +98,7 @@ export interface Lease {
 }
 
 const pollMs = 500;
+const conflictMs = 20;
 
 export function createLease(options: LeaseOptions): Lease {
   const { store, slot, clock, nonce, durationMs = 4_000, onTrouble = () => {} } = options;
@@ -125,19 +126,20 @@ export function createLease(options: LeaseOptions): Lease {
   }
 
   /** One attempt; `seen` is the last renewal read from another holder, and when it was first read. */
-  async function attempt(seen: { renewal: string; at: number }): Promise<boolean> {
+  async function attempt(seen: { renewal: string; at: number }): Promise<"held" | "conflict" | "wait"> {
     const item = await store.read();
     const readAt = clock.monotonic();
     // At least the time of day: a token stays the highest even if the table is lost and begins anew.
     const nextToken = Math.max((item?.token ?? 0) + 1, clock.now());
-    if (!item || item.released || (item.slot === slot && !displaced)) return await write(item?.renewal, nextToken);
+    const take = async () => ((await write(item?.renewal, nextToken)) ? "held" : "conflict");
+    if (!item || item.released || (item.slot === slot && !displaced)) return take();
     if (item.renewal !== seen.renewal) {
       seen.renewal = item.renewal;
       seen.at = readAt;
     }
-    if (readAt - seen.at >= item.durationMs) return await write(item.renewal, nextToken);
+    if (readAt - seen.at >= item.durationMs) return take();
     setTrouble(`${item.slot} holds the lease`);
-    return false;
+    return "wait";
   }
 
   return {
@@ -151,15 +153,19 @@ export function createLease(options: LeaseOptions): Lease {
     async acquire(signal) {
       const seen = { renewal: "", at: 0 };
       while (!signal.aborted) {
+        let pauseMs = pollMs;
         try {
-          if (await attempt(seen)) {
+          const result = await attempt(seen);
+          if (result === "held") {
             displaced = false;
             return true;
           }
+          // Another write came first, such as the last one of a process of our name that was killed: look again.
+          if (result === "conflict") pauseMs = conflictMs;
         } catch (error) {
           setTrouble(`the lease cannot be read or written: ${error instanceof Error ? error.message : error}`);
         }
-        await clock.sleep(pollMs, signal);
+        await clock.sleep(pauseMs, signal);
       }
       return false;
     },

@@ -75,6 +75,27 @@ describe("taking a lease", () => {
     expect(restarted.token).toBe(killed.token + 1);
   });
 
+  it("looks again at once when its killed predecessor's last renewal came in between", async () => {
+    const { clock, memory, leaseOf, acquire, keep } = setup();
+    const killed = leaseOf("a");
+    acquire(killed);
+    await clock.advance(0);
+    keep(killed);
+    let first = true;
+    const store: LeaseStore = {
+      async read() {
+        const item = await memory.store.read();
+        if (first) await clock.sleep(2_000);
+        first = false;
+        return item;
+      },
+      swap: memory.store.swap,
+    };
+    const taken = acquire(leaseOf("a", { store }));
+    await clock.advance(2_100);
+    expect(taken.after).toBe(2_020);
+  });
+
   it("lets another name wait for the expiry, counted from when it saw the last renewal", async () => {
     const { clock, leaseOf, acquire, keep } = setup();
     const holder = leaseOf("a");

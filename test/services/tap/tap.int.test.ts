@@ -128,7 +128,7 @@ describe("the tap", () => {
     expect(untold(database, missing(database, seen, from, to), gaps)).toEqual([]);
     expect(to - from).toBeGreaterThan(100);
     expect(database.delays.size).toBeGreaterThan(50);
-    expect(windows.length).toBeGreaterThan(8);
+    expect(windows.length).toBeGreaterThan(3);
   }, 60_000);
 
   it("is what one-second polling is not", async () => {
