@@ -51,7 +51,8 @@ function learnChanges(memory: Memory): { columns: Columns; windows: readonly Sto
     const columns = columnsOf(memory);
     const { windows, ticks, spans } = layOut(memory.windows, columns.of);
     const equations = buildEquations(ticks, spans);
-    const learned = learn(equations, columns.anchors);
+    const outsiders = columns.list.flatMap(({ version }, column) => (version.since > 0 ? [column] : []));
+    const learned = learn(equations, columns.anchors, outsiders);
     if (search > mostSearches) return { columns, windows, learned };
     const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
     const changes = findChanges(equations, learned, byAge, (column) => columns.list[column]?.current === true);

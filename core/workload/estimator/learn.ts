@@ -3,7 +3,7 @@ import { type Factors, noFactors } from "./belief.ts";
 import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
 import { integrality, readCosts } from "./integers.ts";
-import { Population } from "./population.ts";
+import { type Evidence, Population } from "./population.ts";
 import { type Bounds, Propagation } from "./propagation.ts";
 
 export interface Learned {
@@ -26,6 +26,8 @@ const mostRounds = 40;
  * small errors in the evidence drive it away from what the windows' scatter says.
  */
 const leastExplained = 0.3;
+/** How much of the population's word counts for a cost that changed: a dear query may have become dearer than any. */
+const outsiderShare = 0.05;
 const mostStages = 6;
 /** How often what contradicts itself is let go. */
 const mostReleases = 3;
@@ -61,8 +63,11 @@ function executionMoments(
   return { mean, variance: Math.max(squared / Math.max(squares, 1), (0.2 * mean) ** 2) + 1 };
 }
 
-/** @param anchors per resource, what is known of the columns beyond the equations */
-export function learn(equations: Equations, anchors: readonly Factors[]): Learned {
+/**
+ * @param anchors per resource, what is known of the columns beyond the equations
+ * @param outsiders columns that the population hardly tells of, as their costs have changed
+ */
+export function learn(equations: Equations, anchors: readonly Factors[], outsiders: readonly number[] = []): Learned {
   const columns = anchors[0]?.precision.length ?? 0;
   const bounds = recordedBounds(equations);
   const shifts = uniformShifts(1);
@@ -78,7 +83,15 @@ export function learn(equations: Equations, anchors: readonly Factors[]): Learne
   );
   const priors = all.map(({ prior }) => prior);
   const nothing = { mean: new Float64Array(columns), variance: new Float64Array(columns).fill(1e9) };
-  population.priors([nothing, nothing, nothing], columns, priors);
+  const refreshPriors = (evidence: readonly Evidence[]) => {
+    population.priors(evidence, columns, priors);
+    for (const { precision, shift } of priors)
+      for (const q of outsiders) {
+        precision[q] = outsiderShare * (precision[q] ?? 0);
+        shift[q] = outsiderShare * (shift[q] ?? 0);
+      }
+  };
+  refreshPriors([nothing, nothing, nothing]);
   for (const p of all) p.solve();
 
   const place = () => {
@@ -117,7 +130,7 @@ export function learn(equations: Equations, anchors: readonly Factors[]): Learne
           population.refine(evidence, columns);
           population.refine(evidence, columns);
         }
-        population.priors(evidence, columns, priors);
+        refreshPriors(evidence);
         const { mean, variance } = population.moments();
         all.forEach(({ assumptions }, r) => {
           assumptions.execution.mean = mean[r] ?? 0;
