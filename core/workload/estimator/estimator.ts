@@ -40,6 +40,8 @@ export interface EstimatorOptions {
 
 /** Rounds of looking for changed costs in one estimate. */
 const mostSearches = 4;
+/** Relative sd up to which a cost counts as known. */
+const knownSd = 0.15;
 /** Relative sd of the first guess at a changed cost. */
 const hintSd = 0.2;
 /** Before anything is known, in percent of a tick: an execution may cost next to nothing or a whole tick. */
@@ -55,7 +57,18 @@ function learnChanges(memory: Memory): { columns: Columns; windows: readonly Sto
     const learned = learn(equations, columns.anchors, outsiders);
     if (search > mostSearches) return { columns, windows, learned };
     const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
-    const changes = findChanges(equations, learned, byAge, (column) => columns.list[column]?.current === true);
+    // Only a cost that was known can be seen to change: what is not yet known moves by itself.
+    const knownCost = (column: number) =>
+      learned.propagations.every(
+        ({ belief: { mean, variance } }) =>
+          Math.sqrt(variance[column] ?? 0) < knownSd * Math.max(mean[column] ?? 0, 10),
+      );
+    const changes = findChanges(
+      equations,
+      learned,
+      byAge,
+      (column) => columns.list[column]?.current === true && knownCost(column),
+    );
     for (const { column, window, shift } of changes) {
       const version = newVersion(windows[window]?.endedAt ?? 0);
       // A hint, weak beside a single window: it only keeps the new cost from being taken for unseen executions.

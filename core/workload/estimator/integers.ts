@@ -32,16 +32,21 @@ export function readCosts(belief: Belief, costs: Factors, integer: boolean, step
   }
 }
 
-/** Log odds that the costs are integers and not any reals, from how near to integers the well-known ones lie. */
+/**
+ * Log odds that the costs are integers and not any reals, from how near to integers the well-known ones lie; none while
+ * fewer than a tenth are well known, as those may be known wrongly.
+ */
 export function integrality({ belief, costs }: { readonly belief: Belief; readonly costs: Factors }): number {
   let odds = 0;
+  let known = 0;
   for (let q = 0; q < belief.mean.length; q++) {
     const v = belief.variance[q] ?? 1;
     const precision = 1 / v - (costs.precision[q] ?? 0);
     if (precision < 16) continue;
+    known++;
     const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
     const sd = math.sqrt(1 / precision + 1e-3);
     odds += math.max(math.log(density((m - math.round(m)) / sd) / sd + 1e-9), -7);
   }
-  return odds;
+  return known * 10 < belief.mean.length ? 0 : odds;
 }
