@@ -32,7 +32,7 @@ const mostStages = 6;
 /** How often what contradicts itself is let go. */
 const mostReleases = 3;
 /** Log odds at which costs are taken for integers. */
-const sureOdds = 10;
+const sureOdds = 5;
 
 /**
  * Mean and variance of an execution's cost in resource r by the method of moments: a window's sum lies around
