@@ -42,11 +42,12 @@ export function monthlyCost(rate: number) {
   const packSeconds = defaultTuning.packMs / 1_000;
   const at = (executionsPerSecond: number) => {
     const windows = Math.max(20, Math.min(600, Math.round(30_000 / (executionsPerSecond + 1))));
-    const traffic = makeTraffic(executionsPerSecond, windows, packSeconds);
+    const packed = makeTraffic(executionsPerSecond, windows, packSeconds);
     const rowsPerSecond = executionsPerSecond + 1;
     const { maxMessageBytes, maxMessageRows } = defaultTuning;
-    const bytesPerSecond = traffic.messageBytes / packSeconds;
+    const bytesPerSecond = packed.messageBytes / packSeconds;
     const messages = Math.max(1 / packSeconds, rowsPerSecond / maxMessageRows, bytesPerSecond / maxMessageBytes);
+    const traffic = { ...packed, messageBytes: bytesPerSecond / messages };
     return { traffic, parts: costParts({ rate: executionsPerSecond, messages, traffic, receiptUnits }) };
   };
   const { traffic, parts } = at(rate);

@@ -23,8 +23,8 @@ export const assumptions = {
   /** The lease of 4 s is renewed after a third of it; costs' version and knobs are read every 2 s. */
   leaseWritesPerSecond: 0.75,
   schedulerReadUnitsPerSecond: 0.75,
-  /** The sender asks for receipts every 500 ms, strongly consistent. */
-  receiptReadsPerSecond: 2,
+  /** The sender asks for receipts 500 ms after each message of 2 s: strongly consistent, what is under way and the newest. */
+  receiptReadsPerSecond: 1,
   alarms: 3,
   historyDays: 14,
   /** DynamoDB adds this to each item that it stores. */
