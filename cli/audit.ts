@@ -28,6 +28,8 @@ interface IncarnationAudit {
   readonly deadLettered: number;
   /** With --deep: rows that a receipt covers and no table has. */
   readonly absent: readonly Range[];
+  /** With --deep: rows beyond the first under one number. */
+  readonly duplicated: number;
   /** Times in which a tap could not see its server: what ran then may be missing. */
   readonly gaps: number;
 }
@@ -81,7 +83,9 @@ async function auditServer(connection: Connection, server: ServerInfo, deep: boo
       const executed = incarnation === outbox.incarnation ? outbox.lastSequence : (covered.ranges.at(-1)?.last ?? 0);
       const missing = covered.missing({ first: 1, last: executed });
       const deadLettered = sizeOf(buried.within({ first: 1, last: executed }));
-      const absent = deep ? await findAbsent(connection, serverId, incarnation, covered, buried, executed) : [];
+      const { absent, duplicated } = deep
+        ? await compareRows(connection, serverId, incarnation, covered, buried, executed)
+        : { absent: [], duplicated: 0 };
       audits.push({
         incarnation,
         executed,
@@ -89,6 +93,7 @@ async function auditServer(connection: Connection, server: ServerInfo, deep: boo
         missing,
         deadLettered,
         absent,
+        duplicated,
         gaps: (await readGaps(document, table, serverId, incarnation)).length,
       });
     }
@@ -96,29 +101,32 @@ async function auditServer(connection: Connection, server: ServerInfo, deep: boo
   });
 }
 
-/** Rows up to `last` that are said to be recorded, and of which no table has an item. */
-async function findAbsent(
+/** Rows up to `last` that are said to be recorded and of which no table has an item, and rows that it has twice. */
+async function compareRows(
   connection: Connection,
   serverId: string,
   incarnation: string,
   covered: RangeSet,
   buried: RangeSet,
   last: number,
-): Promise<Range[]> {
+): Promise<Pick<IncarnationAudit, "absent" | "duplicated">> {
   const { EVENKEEL_EXECUTIONS_TABLE, EVENKEEL_WINDOWS_TABLE } = connection.names;
   const sequences = new Set<number>();
+  let rows = 0;
   await withDocument(connection, async (document) => {
     for (const table of [EVENKEEL_EXECUTIONS_TABLE, EVENKEEL_WINDOWS_TABLE]) {
       for await (const { key, incarnation: of, sequence } of scan(document, table)) {
         if (of !== incarnation || typeof sequence !== "number" || !String(key).startsWith(`${serverId}#`)) continue;
         sequences.add(sequence);
+        rows += 1;
       }
     }
   });
   const present = new RangeSet(buried.ranges);
   // In order, for a set of ranges takes a number at its end at once.
   for (const sequence of Uint32Array.from(sequences).sort()) present.add({ first: sequence, last: sequence });
-  return present.missing({ first: 1, last }).flatMap((range) => covered.within(range));
+  const absent = present.missing({ first: 1, last }).flatMap((range) => covered.within(range));
+  return { absent, duplicated: rows - sequences.size };
 }
 
 function sizeOf(ranges: readonly Range[]): number {
@@ -136,15 +144,17 @@ interface AuditResult {
 const shownRanges = 5;
 
 function screen({ serverId, complete, waiting, incarnations }: AuditResult): string {
-  const rows = incarnations.map(({ incarnation, executed, recorded, missing, absent, deadLettered, gaps }) => [
-    incarnation,
-    executed,
-    recorded,
-    sizeOf(missing) + sizeOf(absent),
-    deadLettered,
-    gaps,
+  const rows = incarnations.map((audit) => [
+    audit.incarnation,
+    audit.executed,
+    audit.recorded,
+    sizeOf(audit.missing) + sizeOf(audit.absent),
+    audit.duplicated,
+    audit.deadLettered,
+    audit.gaps,
   ]);
-  const lines = [formatTable(["outbox", "executed", "recorded", "missing", "dead letters", "gaps"], rows)];
+  const titles = ["outbox", "executed", "recorded", "missing", "duplicated", "dead letters", "gaps"];
+  const lines = [formatTable(titles, rows)];
   for (const { incarnation, missing, absent } of incarnations) {
     lines.push(...describeRanges(`${incarnation}: without a receipt`, missing));
     lines.push(...describeRanges(`${incarnation}: with a receipt, but not in the table`, absent));

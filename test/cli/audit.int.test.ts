@@ -56,8 +56,8 @@ describe("the audit", () => {
       receipt: (first: number, last: number, of = incarnation) =>
         put(receiptItem(serverId, of, { first, last }, Date.now(), day)),
       bury: (sequence: number) => put(tombstoneItem(serverId, incarnation, sequence, "not JSON", Date.now(), day)),
-      record: (sequence: number) =>
-        put(executionItem(serverId, incarnation, executionRow(sequence, { executedAt: Date.now() }), day)),
+      record: (sequence: number, executedAt = Date.now()) =>
+        put(executionItem(serverId, incarnation, executionRow(sequence, { executedAt }), day)),
     };
   }
   const audit = (...options: string[]) =>
@@ -133,6 +133,15 @@ describe("the audit", () => {
     expect(JSON.parse(found.stdout)).toMatchObject({
       incarnations: [{ recorded: 2, absent: [{ first: 2, last: 2 }] }],
     });
+  });
+
+  it("counts rows that stand twice under one number", async () => {
+    const { receipt, record } = await given(2);
+    await receipt(1, 2);
+    for (const sequence of [1, 2]) await record(sequence, Date.now() - 1_000);
+    expect(JSON.parse((await audit("--deep", "--json")).stdout)).toMatchObject({ incarnations: [{ duplicated: 0 }] });
+    await record(2, Date.now());
+    expect(JSON.parse((await audit("--deep", "--json")).stdout)).toMatchObject({ incarnations: [{ duplicated: 1 }] });
   });
 
   it("says that the server does not answer", async () => {
