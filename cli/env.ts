@@ -8,6 +8,7 @@ const cloudVariables = [
   "AWS_ENDPOINT_URL",
   "AWS_ENDPOINT_URL_S3",
   "AWS_REGION",
+  "AWS_DEFAULT_REGION",
   "AWS_ACCESS_KEY_ID",
   "AWS_SECRET_ACCESS_KEY",
 ];
