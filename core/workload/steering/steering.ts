@@ -1,4 +1,5 @@
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { isInBand } from "../measures.ts";
 import type {
   Clockwork,
   CostEstimate,
@@ -16,6 +17,7 @@ import { checkKnobs } from "./knobs.ts";
 import { Outcome } from "./outcome.ts";
 import { Parking } from "./parking.ts";
 import { type Stream, Traffic } from "./traffic.ts";
+import { Trial } from "./trial.ts";
 import { WindowPhase } from "./window-phase.ts";
 import { WindowPlanner } from "./window-planner.ts";
 
@@ -48,6 +50,9 @@ class WindowSteering implements Steering {
   readonly #costs = new CostBook();
   readonly #traffic: Traffic;
   readonly #outcome = new Outcome();
+  readonly #trial = new Trial();
+  /** Whether each tick of the current window was planned. */
+  #steered = false;
   readonly #parking = new Parking();
   /** In order of arrival. */
   readonly #items = new Map<string, Item>();
@@ -71,6 +76,7 @@ class WindowSteering implements Steering {
   resume(tick: number, waiting: readonly Waiting[]): void {
     this.#tick = tick;
     this.#realised = [];
+    this.#steered = false;
     this.#items.clear();
     this.#parking.clear();
     for (const entry of waiting.toSorted((a, b) => a.arrivedTick - b.arrivedTick)) this.#add(entry);
@@ -92,8 +98,11 @@ class WindowSteering implements Steering {
     for (const r of [0, 1, 2] as const) this.#usage[r] += (usage[r] - this.#usage[r]) * weight;
     for (const entry of arrived) this.#add(entry);
     this.#traffic.observe(arrived.map(({ queryId }) => queryId));
-    this.#costs.observe(observation);
-    if (window) this.#phase.closed(tick);
+    const believed = this.#costs.observe(observation, this.#knobs.bandWidth);
+    if (!window) return;
+    this.#phase.closed(tick);
+    this.#trial.observe(this.#steered, believed ?? false, isInBand(window.metrics, this.#knobs.bandWidth));
+    this.#steered = true;
   }
 
   plan(elapsedMs: () => number): readonly Placement[] {
@@ -102,9 +111,12 @@ class WindowSteering implements Steering {
     if (position === 0) {
       this.#realised = [];
       this.#streams = this.#traffic.streams((queryId) => this.#costs.costOf(queryId));
-      this.#costs.judge(this.#streams);
+      this.#costs.judge(this.#streams, this.#traffic.rate);
     }
-    if (this.#costs.doubt(this.#knobs.bandWidth) !== null) return [];
+    if (this.#doubt() !== null) {
+      this.#steered = false;
+      return [];
+    }
     const items = this.#oldest(next);
     const group = this.#planner.next({
       items,
@@ -152,9 +164,13 @@ class WindowSteering implements Steering {
   }
 
   status(): SteeringStatus {
-    const doubt = this.#costs.doubt(this.#knobs.bandWidth);
+    const doubt = this.#doubt();
     const advice = doubt ?? this.#outcome.advice(this.#knobs.latencyP95Seconds);
     return { mode: doubt === null ? "steering" : "learning", backlog: this.#items.size, advice };
+  }
+
+  #doubt(): string | null {
+    return this.#costs.doubt(this.#knobs.bandWidth) ?? this.#trial.failure;
   }
 
   #budgetTicks(): number {

@@ -126,6 +126,51 @@ describe("steering what it does not know", () => {
     expect(loop.steering.status().mode).toBe("steering");
   });
 
+  it.each([
+    [0.01, "steering"],
+    [0.12, "learning"],
+  ])("with costs known to %d it is %s", (relative, mode) => {
+    const uncertain = (engine: Engine) =>
+      new Map(
+        [...truthOf(engine)].map(([id, cost]) => {
+          const [cpu, io, memory] = cost.mean;
+          return [id, { ...cost, sd: [relative * cpu, relative * io, relative * memory] as const }];
+        }),
+      );
+    const loop = createLoop({ costs: uncertain });
+    let placed = 0;
+    for (let at = 0; at < 300; at++) placed += loop.tick().placements.length;
+    expect(placed > 0).toBe(mode === "steering");
+    expect(loop.steering.status()).toMatchObject({ mode });
+  });
+
+  it("goes back to no delays when windows planned by wrong costs do not come, and tries ever less often", () => {
+    // Off by a fifth either way, and sure of it: averages over a window hide it, ticks do not.
+    const wrong = (engine: Engine) =>
+      new Map(
+        [...truthOf(engine)].map(([id, { mean }], at) => {
+          const off = (r: number) => 1 + 0.2 * (((at >> r) % 2) * 2 - 1);
+          return [id, exact([mean[0] * off(0), mean[1] * off(1), mean[2] * off(2)])];
+        }),
+      );
+    const loop = createLoop({ costs: wrong });
+    const steeredIn = (ticks: number) => {
+      let steered = 0;
+      for (let at = 0; at < ticks; at++) {
+        loop.tick();
+        if (loop.steering.status().mode === "steering") steered++;
+      }
+      return steered / ticks;
+    };
+    steeredIn(300);
+    expect(loop.steering.status().advice).toMatch(/windows planned to be level are not.*tried again/);
+    const [early, late] = [steeredIn(3000), steeredIn(6000)];
+    expect(early).toBeLessThan(0.3);
+    expect(late).toBeLessThan(0.06);
+    loop.steering.setCosts(truthOf(loop.engine), exact([47, 47, 47]));
+    expect(steeredIn(9600)).toBeGreaterThan(0.2);
+  });
+
   it("runs a query never seen among known ones", () => {
     const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(1)) });
     expect(shareInBand(loop, 1000)).toBeGreaterThan(0.3);
