@@ -4,6 +4,7 @@ const shared = {
   testEnvironment: "node",
   transform: {},
   extensionsToTreatAsEsm: [".ts"],
+  setupFiles: ["<rootDir>/test/support/token.ts"],
   modulePathIgnorePatterns: ["<rootDir>/cdk.out", "<rootDir>/.local"],
 } as const;
 

@@ -3,15 +3,18 @@ import { z } from "zod";
 import { LocalError } from "../local/errors.ts";
 import { isRunning } from "../local/process-identity.ts";
 import { readRun } from "../local/run-record.ts";
+import { readToken } from "../local/token.ts";
 import { type AwsEnvironment, createDocument } from "../platform/aws.ts";
 import { systemClock } from "../platform/clock.ts";
-import { parseEnvironment } from "../platform/config.ts";
+import { parseEnvironment, token } from "../platform/config.ts";
 import { type WorkloadEnvironment, workloadEnvironment } from "../platform/environment.ts";
 import { createServerClient, type ServerClient } from "../platform/server-client.ts";
 
 export interface Connection {
   readonly serverUrl: string;
   readonly schedulerUrl: string | undefined;
+  /** What the server and the scheduler ask for. */
+  readonly token: string | undefined;
   readonly aws: AwsEnvironment;
   readonly names: WorkloadEnvironment;
 }
@@ -19,6 +22,7 @@ export interface Connection {
 const remote = workloadEnvironment.extend({
   EVENKEEL_SERVER_URL: z.url(),
   EVENKEEL_SCHEDULER_URL: z.url().optional(),
+  EVENKEEL_TOKEN: token,
 });
 
 /**
@@ -27,18 +31,39 @@ const remote = workloadEnvironment.extend({
  */
 export function connect(directory: string): Connection {
   if (process.env.EVENKEEL_SERVER_URL) {
-    const { EVENKEEL_SERVER_URL, EVENKEEL_SCHEDULER_URL, ...names } = parseEnvironment(remote, process.env);
-    return { serverUrl: EVENKEEL_SERVER_URL, schedulerUrl: EVENKEEL_SCHEDULER_URL, aws: process.env, names };
+    const { EVENKEEL_SERVER_URL, EVENKEEL_SCHEDULER_URL, EVENKEEL_TOKEN, ...names } = parseEnvironment(
+      remote,
+      process.env,
+    );
+    return {
+      serverUrl: EVENKEEL_SERVER_URL,
+      schedulerUrl: EVENKEEL_SCHEDULER_URL,
+      token: EVENKEEL_TOKEN,
+      aws: process.env,
+      names,
+    };
   }
   const run = readRun(directory);
   if (!run || !isRunning(run.supervisor)) throw new LocalError("nothing runs here: start it with 'make local'");
   const names = workloadEnvironment.safeParse(run.environment);
   if (!names.success) throw new LocalError("it is still starting: try again in a few seconds");
-  return { serverUrl: run.serverUrl, schedulerUrl: run.schedulerUrl, aws: run.environment, names: names.data };
+  return {
+    serverUrl: run.serverUrl,
+    schedulerUrl: run.schedulerUrl,
+    token: readToken(directory),
+    aws: run.environment,
+    names: names.data,
+  };
 }
 
-export function serverClient({ serverUrl }: Connection): ServerClient {
-  return createServerClient({ url: serverUrl, clock: systemClock, random: Math.random, requestTimeoutMs: 3_000 });
+export function serverClient({ serverUrl, token }: Connection): ServerClient {
+  return createServerClient({
+    url: serverUrl,
+    token,
+    clock: systemClock,
+    random: Math.random,
+    requestTimeoutMs: 3_000,
+  });
 }
 
 /** Runs `use` with a DynamoDB client that is closed afterwards. */

@@ -8,9 +8,14 @@ import { formatCount, formatSeconds, formatShare } from "./format.ts";
 /** An answer, or in one line why there is none. */
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-async function ask<Schema extends z.ZodType>(url: string, schema: Schema): Promise<Answer<z.infer<Schema>>> {
+async function ask<Schema extends z.ZodType>(
+  url: string,
+  schema: Schema,
+  token: string | undefined,
+): Promise<Answer<z.infer<Schema>>> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(2_000) });
     if (!response.ok) return { ok: false, problem: `${url} answers ${response.status}` };
     const parsed = schema.safeParse(await response.json());
     if (parsed.success) return { ok: true, value: parsed.data };
@@ -26,10 +31,15 @@ export interface Observation {
   readonly scheduler: Answer<SchedulerStatus> | undefined;
 }
 
-export async function observe(serverUrl: string, schedulerUrl: string | undefined): Promise<Observation> {
+/** @param token what both ask for, where they are reached beyond loopback */
+export async function observe(
+  serverUrl: string,
+  schedulerUrl: string | undefined,
+  token?: string,
+): Promise<Observation> {
   const [server, scheduler] = await Promise.all([
-    ask(`${serverUrl}/server`, serverInfo),
-    schedulerUrl === undefined ? undefined : ask(`${schedulerUrl}/status`, schedulerStatus),
+    ask(`${serverUrl}/server`, serverInfo, token),
+    schedulerUrl === undefined ? undefined : ask(`${schedulerUrl}/status`, schedulerStatus, token),
   ]);
   return { server, scheduler };
 }

@@ -21,8 +21,8 @@ export function addStatus(program: Command, run: (action: Promise<ExitStatus>) =
 
 async function status({ watch, json }: StatusOptions, directory: string): Promise<ExitStatus> {
   for (;;) {
-    const { serverUrl, schedulerUrl } = connect(directory);
-    const observation = await observe(serverUrl, schedulerUrl);
+    const { serverUrl, schedulerUrl, token } = connect(directory);
+    const observation = await observe(serverUrl, schedulerUrl, token);
     const trouble = troubleOf(observation);
     if (json) printJson(toJson(observation, trouble));
     else print(`${watch && process.stdout.isTTY ? "\u001b[2J\u001b[H" : ""}${screen(observation, trouble)}`);

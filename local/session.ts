@@ -13,6 +13,7 @@ import type { Environment } from "./process.ts";
 import { identify, type ProcessIdentity } from "./process-identity.ts";
 import { type RunRecord, removeRun, writeRun } from "./run-record.ts";
 import { type Service, supervise } from "./supervise.ts";
+import { ensureToken } from "./token.ts";
 
 export interface SessionOptions extends LoopOptions {
   readonly cloud: CloudKind;
@@ -109,7 +110,8 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const startService = (name: string) => async () => {
-    const plan = planLoop(loop, deployment).find((candidate) => candidate.name === name);
+    const variables = { ...deployment, EVENKEEL_TOKEN: ensureToken(options.directory) };
+    const plan = planLoop(loop, variables).find((candidate) => candidate.name === name);
     if (!plan) throw new LocalError(`no process is called ${name}`);
     const { onTrouble, signal } = options;
     const onStart = (identity: ProcessIdentity) => noteProcess(name, plan.url, identity);

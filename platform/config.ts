@@ -46,3 +46,9 @@ export const nameList = z.string().transform((text) =>
     .map((name) => name.trim())
     .filter((name) => name !== ""),
 );
+
+/** `EVENKEEL_TOKEN`: the secret that a server asks for. */
+export const token = z
+  .string()
+  .regex(/^[\w.~+/=-]{16,512}$/, "a token is 16 to 512 letters, digits or ._~+/=-")
+  .optional();

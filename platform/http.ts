@@ -8,41 +8,41 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 import { ConfigError } from "./config.ts";
+import { type Access, assertGuarded, guard, isLoopbackHost } from "./http-guard.ts";
 import type { Log } from "./log.ts";
 
 /** An app run by `listen`; called without a socket (in tests) the bindings are missing. */
-export type HttpEnvironment = { Bindings: Partial<HttpBindings> };
-export type HttpApp = Hono<HttpEnvironment>;
+export type HttpEnvironment = { Bindings: Partial<HttpBindings> & { readonly beyondLoopback?: boolean } };
 
-const loopbackNames: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+/** Routes behind a guard; `listen` serves nothing else. */
+export class HttpApp extends Hono<HttpEnvironment> {
+  readonly access: Access;
+
+  constructor(access: Access) {
+    super();
+    this.access = access;
+  }
+}
 
 /** A refusal that the client sees as `{error}`. */
 export function httpError(status: ContentfulStatusCode, message: string, cause?: unknown): HTTPException {
   return new HTTPException(status, { message, cause });
 }
 
-function hostName(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).hostname : undefined;
-}
-
 /**
- * An app with what every route needs: only requests to a known Host (against DNS rebinding) and from no foreign Origin
- * are let in, errors are JSON `{error}`, a wrong method is 405 with Allow.
- * @param allowedHosts host names beyond loopback's, without port
+ * An app with what every route needs: the guard before anything else (`guard`: Host, Origin, token), errors as JSON
+ * `{error}`, a wrong method as 405 with Allow.
  */
-export function createApp(log: Log, allowedHosts: readonly string[] = []): HttpApp {
-  const app: HttpApp = new Hono();
-  const allowed = new Set([...loopbackNames, ...allowedHosts]);
+export function createApp(log: Log, access: Access = {}): HttpApp {
+  const app = new HttpApp(access);
   const refuse = (context: Context, status: ContentfulStatusCode, message: string, headers?: Record<string, string>) =>
     context.json({ error: message }, status, headers);
 
-  app.use(async (context, next) => {
-    const host = hostName(`http://${context.req.header("host") ?? ""}`);
-    if (host === undefined || !allowed.has(host)) return refuse(context, 403, "this host name is not served here");
-    const origin = context.req.header("origin");
-    if (origin !== undefined && !allowed.has(hostName(origin) ?? "")) return refuse(context, 403, "foreign origin");
-    return next();
-  });
+  app.use(
+    guard(access, (context, { status, message }) =>
+      refuse(context, status, message, status === 401 ? { "WWW-Authenticate": "Bearer" } : {}),
+    ),
+  );
   app.use(
     methodNotAllowed({
       app,
@@ -103,14 +103,20 @@ export interface Listening {
   close(graceMs?: number): Promise<void>;
 }
 
+const maxConnections = 1_000;
+
 /**
- * Serves `app`; slow senders of headers or bodies are cut off.
- * @throws ConfigError when the port is taken or the address cannot be bound
+ * Serves `app`; slow senders of headers or bodies and readers that stand still are cut off.
+ * @throws ConfigError when the port is taken, the address cannot be bound, or other machines reach it and the app has
+ *   no token
  */
-export function listen(app: HttpApp, { host, port }: { host: string; port: number }): Promise<Listening> {
+export async function listen(app: HttpApp, { host, port }: { host: string; port: number }): Promise<Listening> {
+  assertGuarded(host, app.access);
+  const beyondLoopback = !isLoopbackHost(host);
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch: (request, bindings) => app.fetch(request, { ...bindings, beyondLoopback }),
     serverOptions: {
+      maxHeaderSize: 16 * 1024,
       headersTimeout: 5_000,
       requestTimeout: 15_000,
       keepAliveTimeout: 30_000,
@@ -118,7 +124,10 @@ export function listen(app: HttpApp, { host, port }: { host: string; port: numbe
     },
   });
   if (!isHttpServer(server)) throw new TypeError("an HTTP/1 server was expected");
-  server.maxConnections = 1_000;
+  server.maxConnections = maxConnections;
+  server.maxHeadersCount = 100;
+  // A stream's heartbeat comes more often.
+  server.setTimeout(30_000);
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const code = "code" in cause ? cause.code : undefined;

@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { createApp, type HttpApp, type HttpEnvironment, httpError, limitBody, parseBody, refuseHead } from "./http.ts";
+import type { Access } from "./http-guard.ts";
 import type { Log } from "./log.ts";
 import {
   delayRequest,
@@ -39,10 +40,8 @@ export interface ServerHost extends PlainHost {
   subscribe(listener: (event: StreamEvent) => void): () => void;
 }
 
-export interface ServerApiOptions {
+export interface ServerApiOptions extends Pick<Access, "allowedHosts" | "token"> {
   readonly log: Log;
-  /** Host names served beyond loopback's. */
-  readonly allowedHosts?: readonly string[];
   /** A stream's reader further behind than this is cut off. */
   readonly streamBufferBytes?: number;
   readonly streamHeartbeatMs?: number;
@@ -52,9 +51,9 @@ export interface ServerApiOptions {
 const delayBodyBytes = 64 * 1024;
 const placeBodyBytes = 1024 * 1024;
 
-/** GET /queued, GET /resources, POST /delay, exactly as every server has them. */
-export function createPlainApi(host: PlainHost, options: ServerApiOptions): HttpApp {
-  const app = createApp(options.log, options.allowedHosts);
+/** GET /queued, GET /resources, POST /delay, exactly as every server has them: on loopback none asks for a token. */
+export function createPlainApi(host: PlainHost, { log, allowedHosts, token }: ServerApiOptions): HttpApp {
+  const app = createApp(log, { allowedHosts, token, open: ["/queued", "/resources", "/delay"] });
   app.get("/queued", refuseHead, async (context) => {
     const queue = await available(() => host.queue());
     return queue.length === 0 ? context.body(null, 204) : context.json(queue);

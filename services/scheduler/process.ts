@@ -3,7 +3,7 @@ import { z } from "zod";
 import { createSteering } from "../../core/workload/steering/steering.ts";
 import { createDocument, createEventBridge } from "../../platform/aws.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
-import { ConfigError, parseEnvironment, port } from "../../platform/config.ts";
+import { ConfigError, nameList, parseEnvironment, port, token } from "../../platform/config.ts";
 import { workloadEnvironment } from "../../platform/environment.ts";
 import { listen } from "../../platform/http.ts";
 import { createLease, createLeaseStore } from "../../platform/lease.ts";
@@ -29,6 +29,10 @@ const environment = workloadEnvironment
     EVENKEEL_API: z.enum(["place", "delay"]).default("place"),
     STATUS_PORT: port.default(9010),
     STATUS_HOST: z.string().default("127.0.0.1"),
+    EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
+    EVENKEEL_TOKEN: token,
+    /** Sent to the server; by default the scheduler's own, as where both belong to one deployment. */
+    EVENKEEL_SERVER_TOKEN: token,
   });
 
 const log = createLog("scheduler");
@@ -67,8 +71,17 @@ async function main(): Promise<void> {
   });
 
   const serverUrl = settings.EVENKEEL_SERVER_URL;
-  const client = createServerClient({ url: serverUrl, clock, random: Math.random, requestTimeoutMs });
-  const status = createStatusApp(log);
+  const client = createServerClient({
+    url: serverUrl,
+    token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
+    clock,
+    random: Math.random,
+    requestTimeoutMs,
+  });
+  const status = createStatusApp(log, {
+    allowedHosts: settings.EVENKEEL_ALLOWED_HOSTS,
+    token: settings.EVENKEEL_TOKEN,
+  });
   const listening = await listen(status.app, { host: settings.STATUS_HOST, port: settings.STATUS_PORT });
   process.stdout.write(`listening ${listening.url}\n`);
   const document = createDocument(process.env);

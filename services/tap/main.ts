@@ -6,7 +6,7 @@ import { z } from "zod";
 import { TapInference } from "../../core/workload/tap-inference.ts";
 import { createCapture } from "../../platform/capture.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
-import { ConfigError, nameList, parseEnvironment, port, wholeNumber } from "../../platform/config.ts";
+import { ConfigError, nameList, parseEnvironment, port, token, wholeNumber } from "../../platform/config.ts";
 import { listen } from "../../platform/http.ts";
 import { createLog, describeError } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
@@ -22,6 +22,8 @@ const positive = wholeNumber.refine((value) => value >= 1, "at least 1 is expect
 const settings = z.object({
   /** The plain server. */
   EVENKEEL_SERVER_URL: z.url({ protocol: /^https?$/ }),
+  /** Sent to the plain server, should it ask for one. */
+  EVENKEEL_SERVER_TOKEN: token,
   EVENKEEL_SERVER_ID: identifier.default("local"),
   EVENKEEL_DATA_DIR: z.string(),
   EVENKEEL_OUTBOX_BYTES: wholeNumber.default(2 * 1024 ** 3),
@@ -32,6 +34,7 @@ const settings = z.object({
   HOST: z.string().default("127.0.0.1"),
   PORT: port.default(9020),
   EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
+  EVENKEEL_TOKEN: token,
 });
 
 const log = createLog("tap");
@@ -59,7 +62,12 @@ async function main(): Promise<void> {
     epoch: randomUUID(),
     clockwork,
     inference: new TapInference(clockwork),
-    client: createServerClient({ url: env.EVENKEEL_SERVER_URL, clock, random: Math.random }),
+    client: createServerClient({
+      url: env.EVENKEEL_SERVER_URL,
+      token: env.EVENKEEL_SERVER_TOKEN,
+      clock,
+      random: Math.random,
+    }),
     outbox,
     outboxInfo: capture.info,
     lastSeenAt: lastSeen.read(),
@@ -68,7 +76,7 @@ async function main(): Promise<void> {
     random: Math.random,
     log,
   });
-  const app = createServerApi(tap, { log, allowedHosts: env.EVENKEEL_ALLOWED_HOSTS });
+  const app = createServerApi(tap, { log, allowedHosts: env.EVENKEEL_ALLOWED_HOSTS, token: env.EVENKEEL_TOKEN });
   const listening = await listen(app, { host: env.HOST, port: env.PORT });
   process.stdout.write(`listening ${listening.url}\n`);
   log.info("started", { serverId, server: env.EVENKEEL_SERVER_URL, ...outbox.state() });

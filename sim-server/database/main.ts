@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { createCapture } from "../../platform/capture.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { ConfigError, nameList, parseEnvironment, port, wholeNumber } from "../../platform/config.ts";
+import { ConfigError, nameList, parseEnvironment, port, token, wholeNumber } from "../../platform/config.ts";
 import { listen } from "../../platform/http.ts";
 import { createLog, describeError } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
@@ -27,6 +27,7 @@ const settings = z.object({
   PORT: port.default(9000),
   /** Host names that it is reached by, beyond loopback's. */
   EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
+  EVENKEEL_TOKEN: token,
 });
 
 const log = createLog("sim-server");
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
   const capture = outbox && createCapture({ environment: process.env, outbox, kind: "native", clock, log });
   const ledger = new Ledger(join(directory, "ledger.log"), epoch, serverId);
   const server = new DatabaseServer({ serverId, epoch, engine, clock, log, ledger, outbox, outboxInfo: capture?.info });
-  const options = { log, allowedHosts: env.EVENKEEL_ALLOWED_HOSTS };
+  const options = { log, allowedHosts: env.EVENKEEL_ALLOWED_HOSTS, token: env.EVENKEEL_TOKEN };
   const app = capture ? createServerApi(server, options) : createPlainApi(server, options);
   const listening = await listen(app, { host: env.HOST, port: env.PORT });
   process.stdout.write(`listening ${listening.url}\n`);

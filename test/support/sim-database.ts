@@ -5,6 +5,7 @@ import { type Listening, listen } from "../../platform/http.ts";
 import { silentLog } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
 import { createPlainApi, createServerApi } from "../../platform/server-api.ts";
+import { createServerClient, type ServerClient } from "../../platform/server-client.ts";
 import { Engine } from "../../sim-server/database/engine.ts";
 import { Ledger } from "../../sim-server/database/ledger.ts";
 import { type Parameters, parseParameters } from "../../sim-server/database/parameters.ts";
@@ -87,9 +88,10 @@ export class SimDatabase {
 
   static async start(options: SimDatabaseOptions): Promise<SimDatabase> {
     const database = new SimDatabase(options);
+    const access = { log: silentLog, token: process.env.EVENKEEL_TOKEN };
     const app = database.engine.parameters.stamped
-      ? createServerApi(database.#host(), { log: silentLog })
-      : createPlainApi(database.#host(), { log: silentLog });
+      ? createServerApi(database.#host(), access)
+      : createPlainApi(database.#host(), access);
     database.#listening = await listen(app, { host: "127.0.0.1", port: options.port ?? 0 });
     database.#running = database.server.run(database.#stop.signal);
     return database;
@@ -97,6 +99,16 @@ export class SimDatabase {
 
   get url(): string {
     return this.#listening?.url ?? "";
+  }
+
+  /** A client that has the server's token. */
+  client(): ServerClient {
+    return createServerClient({
+      url: this.url,
+      token: process.env.EVENKEEL_TOKEN,
+      clock: systemClock,
+      random: Math.random,
+    });
   }
 
   get port(): number {

@@ -4,7 +4,6 @@ import type { Placement, TickObservation, Waiting } from "../../../core/workload
 import { systemClock } from "../../../platform/clock.ts";
 import type { Lease } from "../../../platform/lease.ts";
 import { silentLog } from "../../../platform/log.ts";
-import { createServerClient } from "../../../platform/server-client.ts";
 import { createScheduler } from "../../../services/scheduler/scheduler.ts";
 import type { SchedulerStore } from "../../../services/scheduler/store.ts";
 import { loadParameters } from "../../../sim-server/database/parameters.ts";
@@ -73,7 +72,7 @@ async function lateShare(scenario: string, seconds: number, placeTakesMs = 0): P
   const parameters = loadParameters(scenario);
   const database = await SimDatabase.start({ serverId: "paced", directory: directory.path, parameters });
   database.placeTakesMs = placeTakesMs;
-  const client = createServerClient({ url: database.url, clock: systemClock, random: Math.random });
+  const client = database.client();
   const scheduler = createScheduler({
     serverUrl: database.url,
     server: await client.server(),

@@ -5,8 +5,6 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createDocument, createEventBridge } from "../../../platform/aws.ts";
-import { systemClock } from "../../../platform/clock.ts";
-import { createServerClient } from "../../../platform/server-client.ts";
 import { readState, writeState } from "../../../platform/tables/scheduler-state.ts";
 import { createSchedulerStore } from "../../../services/scheduler/store.ts";
 import { loadParameters } from "../../../sim-server/database/parameters.ts";
@@ -125,7 +123,7 @@ describe("the scheduler", () => {
     expect(woken?.trouble).toContain("b holds the lease");
 
     // And if it did act: the server knows the higher fence.
-    const client = createServerClient({ url: database.url, clock: systemClock, random: Math.random });
+    const client = database.client();
     await expect(client.place(fence, [{ id: "any", tick: 1 }])).rejects.toThrow("higher fence");
   }, 60_000);
 
