@@ -87,6 +87,8 @@ export interface Lease {
   readonly token: number;
   /** How long this process may still act, by the monotonic clock; 0 when it does not hold the lease. */
   remainingMs(): number;
+  /** Who holds it, as last read or written; null when nobody is known to. */
+  readonly holder: string | null;
   /** Why it is not held or not renewed: another holder's name, or that the table does not answer; null when all is well. */
   readonly trouble: string | null;
   /** Waits for the lease; true when it is held, false when `signal` aborted first. */
@@ -108,6 +110,7 @@ export function createLease(options: LeaseOptions): Lease {
   /** A process under our own name has taken over: taking it back at once would never end. */
   let displaced = false;
   let trouble: string | null = null;
+  let holder: string | null = null;
   const setTrouble = (next: string) => {
     if (next !== trouble) onTrouble(next);
     trouble = next;
@@ -119,6 +122,7 @@ export function createLease(options: LeaseOptions): Lease {
     const startedAt = clock.monotonic();
     if ((await store.swap(expected, next)) === "conflict") return false;
     trouble = null;
+    holder = released ? null : slot;
     token = nextToken;
     renewal = next.renewal;
     validUntil = released ? Number.NEGATIVE_INFINITY : startedAt + durationMs;
@@ -129,6 +133,7 @@ export function createLease(options: LeaseOptions): Lease {
   async function attempt(seen: { renewal: string; at: number }): Promise<"held" | "conflict" | "wait"> {
     const item = await store.read();
     const readAt = clock.monotonic();
+    holder = item && !item.released ? item.slot : null;
     // At least the time of day: a token stays the highest even if the table is lost and begins anew.
     const nextToken = Math.max((item?.token ?? 0) + 1, clock.now());
     const take = async () => ((await write(item?.renewal, nextToken)) ? "held" : "conflict");
@@ -147,6 +152,9 @@ export function createLease(options: LeaseOptions): Lease {
       return token;
     },
     remainingMs,
+    get holder() {
+      return holder;
+    },
     get trouble() {
       return trouble;
     },
@@ -185,6 +193,7 @@ export function createLease(options: LeaseOptions): Lease {
             else {
               validUntil = Number.NEGATIVE_INFINITY;
               displaced = item?.slot === slot;
+              holder = item?.slot ?? null;
               return item
                 ? `${displaced ? "another process named " : ""}${item.slot} took the lease`
                 : "the lease is gone";

@@ -63,6 +63,12 @@ export class Histogram {
     this.#total += other.#total;
   }
 
+  /** Undefined when empty. */
+  mean(): number | undefined {
+    if (this.#total === 0) return undefined;
+    return this.#counts.reduce((sum, count, value) => sum + count * value, 0) / this.#total;
+  }
+
   /** By the nearest-rank method; undefined when empty. `share` 1 is the maximum. */
   percentile(share: number): number | undefined {
     let rank = Math.max(1, Math.ceil(share * this.#total));

@@ -73,6 +73,8 @@ export interface Placement {
 
 /** What a user may turn. */
 export interface Knobs {
+  /** False: nothing is delayed any more, and what was held runs off level. */
+  readonly enabled: boolean;
   /** The 95th percentile of the delay that he is ready to pay, in seconds. */
   readonly latencyP95Seconds: number;
   /** Half width of the band around a window's average, relative: 0.1 is +-10%. */
@@ -81,6 +83,8 @@ export interface Knobs {
   readonly deadlineSeconds: Readonly<Record<string, number>>;
   /** How long planning one tick may take, in ms. */
   readonly timeBudgetMs: number;
+  /** With api `delay`: how much of what is held may fall due in one tick should the scheduler die, in mean ticks. */
+  readonly burst: number;
 }
 
 /** Whether the server takes placements, or only postponements (`POST /delay`), which cannot pull work forward. */

@@ -2,8 +2,9 @@ import { defaultKnobs } from "../../core/workload/steering/knobs.ts";
 import type { CostEstimate, Knobs } from "../../core/workload/types.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
+import type { KnobsChange } from "../../platform/scheduler-status.ts";
 import type { Costs } from "../../platform/tables/costs.ts";
-import { parseKnobs } from "./knobs.ts";
+import { applyChange, parseKnobs } from "./knobs.ts";
 import type { SchedulerStore } from "./store.ts";
 
 export interface InputsOptions {
@@ -24,9 +25,19 @@ export interface Inputs {
   /** Reads every two seconds from then on. */
   run(signal: AbortSignal): Promise<void>;
   readonly knobs: Knobs;
+  /**
+   * Stores what a person turned, and turns it.
+   * @throws KnobsRefused when no plan can follow the knobs that this would give
+   */
+  changeKnobs(change: KnobsChange): Promise<Knobs>;
   /** Undefined before the first read; version 0 while there are no costs. */
   readonly costs: Costs | undefined;
   readonly trouble: readonly string[];
+}
+
+/** Knobs that cannot be followed; the message says which and why, in one line. */
+export class KnobsRefused extends Error {
+  override readonly name = "KnobsRefused";
 }
 
 const refreshMs = 2_000;
@@ -38,6 +49,9 @@ export function createInputs({ store, clock, log, onCosts, onKnobs, wantsEstimat
   let knobsText: string | undefined;
   let costs: Costs | undefined;
   const troubles = new Map<string, string>();
+  /** Changes come one after another: each builds on what the one before it stored. */
+  let lastChange: Promise<unknown> = Promise.resolve();
+  let changes = 0;
 
   /** Runs one reading; a failure is said once and shown until it works again. */
   async function attempt(what: string, action: () => Promise<void>): Promise<void> {
@@ -52,7 +66,13 @@ export function createInputs({ store, clock, log, onCosts, onKnobs, wantsEstimat
   }
 
   async function readKnobs(): Promise<void> {
+    const before = changes;
     const value = await store.readKnobs();
+    // What was read before a change is not what is stored after it.
+    if (changes === before) turn(value);
+  }
+
+  function turn(value: unknown): void {
     const text = JSON.stringify(value);
     if (text === knobsText) return;
     const parsed = parseKnobs(value);
@@ -60,6 +80,20 @@ export function createInputs({ store, clock, log, onCosts, onKnobs, wantsEstimat
     onKnobs(parsed.knobs);
     knobs = parsed.knobs;
     knobsText = text;
+  }
+
+  async function changeKnobs(change: KnobsChange): Promise<Knobs> {
+    const stored = parseKnobs(await store.readKnobs());
+    const next = applyChange("wrong" in stored ? knobs : stored.chosen, change);
+    const parsed = parseKnobs(next);
+    if ("wrong" in parsed) throw new KnobsRefused(parsed.wrong);
+    changes++;
+    await store.writeKnobs(next);
+    changes++;
+    turn(next);
+    troubles.delete("knobs");
+    log.info("the knobs were turned", { change });
+    return knobs;
   }
 
   async function readCosts(): Promise<void> {
@@ -90,6 +124,11 @@ export function createInputs({ store, clock, log, onCosts, onKnobs, wantsEstimat
           if (wantsEstimate()) await attempt("asking for an estimate", () => store.requestEstimate());
         }
       }
+    },
+    changeKnobs(change) {
+      const changed = lastChange.then(() => changeKnobs(change));
+      lastChange = changed.catch(() => {});
+      return changed;
     },
     get knobs() {
       return knobs;

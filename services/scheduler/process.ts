@@ -117,7 +117,7 @@ async function main(): Promise<void> {
       clock,
       log,
     });
-    status.serve(scheduler.status);
+    status.serve(scheduler);
     await scheduler.run(stop.signal);
   } finally {
     document.destroy();

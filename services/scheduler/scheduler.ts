@@ -1,13 +1,14 @@
 import { z } from "zod";
-import type { Steering, SteeringApi } from "../../core/workload/types.ts";
+import type { Steering, SteeringApi, SteeringStatus } from "../../core/workload/types.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { ConfigError } from "../../platform/config.ts";
 import type { Lease } from "../../platform/lease.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import type { SchedulerStatus } from "../../platform/scheduler-status.ts";
+import type { Explanation, KnobsChange, SchedulerKnobs, SchedulerStatus } from "../../platform/scheduler-status.ts";
 import type { ServerClient } from "../../platform/server-client.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import { createInputs } from "./inputs.ts";
+import { Journal } from "./journal.ts";
 import {
   createSteeringLoop,
   lacksPlace,
@@ -35,7 +36,15 @@ export interface SchedulerOptions {
 export interface Scheduler {
   /** Steers whenever it holds the lease, until `signal` aborts; then saves and frees the lease. */
   run(signal: AbortSignal): Promise<void>;
-  status(): SchedulerStatus;
+  /** @param windowsSince Unix ms: windows that ended later; without it, the last 60 */
+  status(windowsSince?: number): SchedulerStatus;
+  /**
+   * Stores knobs and turns them from the next tick on.
+   * @throws KnobsRefused
+   */
+  changeKnobs(change: KnobsChange): Promise<SchedulerKnobs>;
+  /** Undefined for an execution that it did not see within the last minutes. */
+  explain(executionId: string): Explanation | undefined;
 }
 
 const savedPlan = z.object({ format: z.literal(1), steering: z.unknown() });
@@ -45,9 +54,16 @@ export const requestTimeoutMs = 1_000;
 /** After a refused fence, before this process asks for a higher one: the lease's own keeper first finds out who holds it. */
 const staleFencePauseMs = 5_000;
 
+/** Why the planner delays nothing; null while it steers. */
+function whyNot({ mode, advice }: SteeringStatus): string | null {
+  if (mode === "steering") return null;
+  return mode === "off" ? "switched off (knob enabled): nothing is delayed" : advice;
+}
+
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { server, client, lease, store, clock, log } = options;
   const tracker = new Tracker();
+  const journal = new Journal();
   let loop: SteeringLoop | undefined;
   let connected = false;
   let streamTrouble: string | null = null;
@@ -88,6 +104,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       mayAct: () => lease.remainingMs() > requestTimeoutMs,
       onStaleFence: (error) => endSession(error.message),
       tracker,
+      journal,
       clock,
       log,
     });
@@ -180,7 +197,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await watching;
       await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
     },
-    status() {
+    changeKnobs: (change) => inputs.changeKnobs(change),
+    explain: (executionId) => journal.explain(executionId),
+    status(windowsSince) {
       const now = clock.now();
       const planner = loop?.steering?.status();
       const lasting = connected && lease.remainingMs() > 0;
@@ -192,10 +211,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         epoch: loop?.hello?.epoch ?? null,
         tick: (connected ? loop?.tick : undefined) ?? null,
         mode: lasting && planner ? planner.mode : "waiting",
+        reason:
+          lasting && planner ? whyNot(planner) : (troubles.find((trouble) => trouble) ?? "waiting for the server"),
         api: planningApi(),
         backlog: planner?.backlog ?? 0,
         placements: tracker.placements,
         ...tracker.summary(now, loop?.hello?.tickMs ?? server.tickMs),
+        windows: tracker.windows(windowsSince),
+        knobs: inputs.knobs,
         costs: {
           version: costs?.version ?? 0,
           ageSeconds: costs?.estimatedAt ? Math.max(0, now - costs.estimatedAt) / 1_000 : null,
@@ -205,6 +228,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
           slot: options.slot,
           token: lease.token,
           remainingMs: Math.round(lease.remainingMs()),
+          holder: lease.holder,
         },
         advice: planner?.advice ?? null,
         trouble: [...troubles.filter((trouble) => typeof trouble === "string"), ...inputs.trouble],

@@ -3,6 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
 import { ServerRefused, StaleFence } from "../../platform/server-errors.ts";
 import type { HelloEvent, PlaceResponse, StreamEvent, TickEvent } from "../../platform/wire.ts";
+import type { Journal } from "./journal.ts";
 import { createPoster } from "./poster.ts";
 import type { Tracker } from "./tracker.ts";
 
@@ -31,6 +32,7 @@ export interface SteeringLoopOptions {
   /** Another scheduler has a higher fence. */
   readonly onStaleFence: (error: StaleFence) => void;
   readonly tracker: Tracker;
+  readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,7 +54,7 @@ const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 
 export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
-  const { create, api, send, mayAct, tracker, clock, log } = options;
+  const { create, api, send, mayAct, tracker, journal, clock, log } = options;
   let knobs = options.knobs;
   let costs: { map: ReadonlyMap<string, CostEstimate>; prior: CostEstimate } | undefined;
   let steering: Steering | undefined;
@@ -76,6 +78,7 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
       for (const { id, tick: due } of response.results) {
         if (due !== undefined && dueTicks.has(id)) dueTicks.set(id, due);
       }
+      journal.answered(response);
       steering?.settle(response.results.map((result) => ({ id: result.id, tick: result.tick })));
     },
     onFailure(error, placements) {
@@ -115,6 +118,7 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
     for (const waiting of event.queue) dueTicks.set(waiting.id, waiting.tick);
     steering.resume(event.tick, event.queue);
     tracker.begin(event.queue.length);
+    journal.begin(event, clock.now());
   }
 
   function observe(event: TickEvent): void {
@@ -123,7 +127,8 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
     for (const waiting of event.arrived) dueTicks.set(waiting.id, waiting.tick);
     const { window, ...rest } = event;
     steering?.observe(window ? { ...rest, window } : rest);
-    tracker.tick(event, clock.now(), knobs.bandWidth);
+    tracker.tick(event, clock.now(), knobs.bandWidth, hello?.tickMs ?? 0);
+    journal.tick(event);
   }
 
   function plan(): void {
@@ -140,7 +145,10 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
       planTrouble = `planning failed: ${describeError(error)}`;
     }
     tracker.planned(clock.monotonic() - startedAt);
-    if (placements.length > 0) poster.post(placements);
+    if (placements.length === 0) return;
+    const next = (tick ?? 0) + 1;
+    journal.planned(placements, next, steering.status().mode === "steering", clock.now());
+    poster.post(placements);
   }
 
   return {

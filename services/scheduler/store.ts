@@ -8,6 +8,7 @@ import { readState, writeState } from "../../platform/tables/scheduler-state.ts"
 export interface SchedulerStore {
   /** What a person wrote as knobs, unchecked; undefined when nothing. */
   readKnobs(): Promise<unknown>;
+  writeKnobs(value: unknown): Promise<void>;
   /** What the scheduler before this one saved, unchecked; undefined when nothing. */
   readPlan(): Promise<unknown>;
   writePlan(value: unknown, fence: number): Promise<"written" | "stale">;
@@ -34,6 +35,11 @@ export function createSchedulerStore({
 }: StoreSettings): SchedulerStore {
   return {
     readKnobs: async () => (await readState(document, tables.scheduler, serverId, "knobs"))?.value,
+    async writeKnobs(value) {
+      // Without a fence: any scheduler of this server, and the command line, may write a person's wishes.
+      if ((await writeState(document, tables.scheduler, serverId, "knobs", value, 0)) === "stale")
+        throw new Error(`item knobs of table ${tables.scheduler} was written with a fence: delete it`);
+    },
     readPlan: async () => (await readState(document, tables.scheduler, serverId, "plan"))?.value,
     writePlan: (value, fence) => writeState(document, tables.scheduler, serverId, "plan", value, fence),
     readCostsVersion: () => readCostsVersion(document, tables.costs, serverId),

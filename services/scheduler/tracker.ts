@@ -1,8 +1,11 @@
-import { Histogram, judgeWindow, percentile, type WindowJudgement } from "../../core/workload/measures.ts";
+import { Histogram, judgeWindow, percentile } from "../../core/workload/measures.ts";
+import type { WindowRecord } from "../../platform/scheduler-status.ts";
 import type { TickEvent } from "../../platform/wire.ts";
 
 const minuteMs = 60_000;
 const keptMinutes = 10;
+const keptWindowsMs = 60 * minuteMs;
+const mostWindows = 3_600;
 const keptPlans = 600;
 
 interface Minute {
@@ -12,34 +15,34 @@ interface Minute {
   late: number;
 }
 
-/** Keeps what the status page shows: in-band share, delays, late share and planning time of the last ten minutes. */
+/** Keeps what the status page shows: windows of the last hour; delays, late share and planning time of ten minutes. */
 export class Tracker {
-  #windows: (WindowJudgement & { readonly at: number })[] = [];
+  #windows: WindowRecord[] = [];
   #minutes: Minute[] = [];
   #planMs: number[] = [];
   #backlog = 0;
-  #ran = 0;
   #waited = false;
+  /** Delays, in ticks, of what ran in the window so far. */
+  #ran: number[] = [];
   placements = 0;
 
   /** After a `hello`: `waiting` executions wait. */
   begin(waiting: number): void {
     this.#backlog = waiting;
-    this.#ran = 0;
+    this.#ran = [];
     this.#waited = waiting > 0;
   }
 
-  tick(event: TickEvent, now: number, bandWidth: number): void {
+  tick(event: TickEvent, now: number, bandWidth: number, tickMs: number): void {
     this.#waited ||= this.#backlog > 0;
-    this.#ran += event.executed.length;
     this.#backlog += event.arrived.length - event.executed.length;
     const { delays } = this.#minute(now);
-    for (const { arrivedTick } of event.executed) delays.add(Math.max(0, event.tick - arrivedTick));
-    if (!event.window) return;
-    this.#windows.push({ at: now, ...judgeWindow(event.window.metrics, this.#ran, this.#waited, bandWidth) });
-    this.#windows = this.#windows.filter(({ at }) => at > now - keptMinutes * minuteMs);
-    this.#ran = 0;
-    this.#waited = false;
+    for (const { arrivedTick } of event.executed) {
+      const delay = Math.max(0, event.tick - arrivedTick);
+      delays.add(delay);
+      this.#ran.push(delay);
+    }
+    if (event.window) this.#closeWindow(event.tick, event.window.metrics, now, bandWidth, tickMs);
   }
 
   answered(placements: number, late: number, now: number): void {
@@ -54,6 +57,11 @@ export class Tracker {
     if (this.#planMs.length > keptPlans) this.#planMs.shift();
   }
 
+  /** @param since only windows that ended after this Unix time in ms; without it, the last 60 */
+  windows(since?: number): WindowRecord[] {
+    return since === undefined ? this.#windows.slice(-60) : this.#windows.filter(({ endedAt }) => endedAt > since);
+  }
+
   summary(now: number, tickMs: number) {
     this.#minute(now);
     const delays = new Histogram();
@@ -64,20 +72,43 @@ export class Tracker {
       placements += minute.placements;
       late += minute.late;
     }
-    const seconds = (share: number) => ((delays.percentile(share) ?? 0) * tickMs) / 1_000;
+    const seconds = (ticks: number | undefined) => ((ticks ?? 0) * tickMs) / 1_000;
+    const at = (share: number) => seconds(delays.percentile(share));
     const plans = this.#planMs.toSorted((a, b) => a - b);
-    const inBand = (windows: readonly WindowJudgement[]) =>
-      windows.length === 0 ? null : windows.filter((window) => window.inBand).length / windows.length;
+    const inBand = (minutes: number) => {
+      const windows = this.#windows.filter(({ endedAt }) => endedAt > now - minutes * minuteMs);
+      return windows.length === 0 ? null : windows.filter((window) => window.inBand).length / windows.length;
+    };
     return {
       lateShare: placements === 0 ? null : late / placements,
       planMs: plans.length === 0 ? null : { p50: percentile(plans, 0.5) ?? 0, p99: percentile(plans, 0.99) ?? 0 },
-      inBand: {
-        lastMinute: inBand(this.#windows.filter(({ at }) => at > now - minuteMs)),
-        last10Minutes: inBand(this.#windows),
-      },
+      inBand: { lastMinute: inBand(1), last10Minutes: inBand(10), lastHour: inBand(60) },
       delaySeconds:
-        delays.total === 0 ? null : { p50: seconds(0.5), p95: seconds(0.95), p99: seconds(0.99), max: seconds(1) },
+        delays.total === 0
+          ? null
+          : { mean: seconds(delays.mean()), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
     };
+  }
+
+  #closeWindow(lastTick: number, metrics: WindowRecord["metrics"], now: number, bandWidth: number, tickMs: number) {
+    const p95 = percentile(
+      this.#ran.toSorted((a, b) => a - b),
+      0.95,
+    );
+    this.#windows.push({
+      endedAt: now,
+      lastTick,
+      ...judgeWindow(metrics, this.#ran.length, this.#waited, bandWidth),
+      ran: this.#ran.length,
+      backlog: this.#backlog,
+      delayP95Seconds: p95 === undefined ? null : (p95 * tickMs) / 1_000,
+      metrics,
+    });
+    const [oldest] = this.#windows;
+    if (oldest && (this.#windows.length > mostWindows || oldest.endedAt <= now - keptWindowsMs))
+      this.#windows = this.#windows.slice(-mostWindows).filter(({ endedAt }) => endedAt > now - keptWindowsMs);
+    this.#ran = [];
+    this.#waited = false;
   }
 
   /** The bucket of `now`, after older ones than ten minutes have gone. */

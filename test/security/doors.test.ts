@@ -36,7 +36,13 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
   scheduler: {
     source: "services/scheduler/status.ts",
     app: () => createStatusApp(log, { token }).app,
-    doors: { "GET /healthz": "health", "GET /status": "read" },
+    doors: {
+      "GET /healthz": "health",
+      "GET /status": "read",
+      "GET /knobs": "read",
+      "PUT /knobs": "change",
+      "GET /explain": "read",
+    },
   },
 };
 

@@ -11,6 +11,7 @@ import type { Engine } from "../../sim-server/database/engine.ts";
 
 export interface SchedulerProcess {
   readonly child: ChildProcess;
+  readonly url: string;
   /** Undefined while it does not answer. */
   status(): Promise<SchedulerStatus | undefined>;
   /** Resolves with the exit status, or the signal's name. */
@@ -39,6 +40,7 @@ export async function startScheduler(
   const url = await listeningUrl(child);
   return {
     child,
+    url,
     async status() {
       const answer = await fetch(`${url}/status`).catch(() => undefined);
       return answer?.ok ? schedulerStatus.parse(await answer.json()) : undefined;

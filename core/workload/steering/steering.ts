@@ -113,11 +113,11 @@ class WindowSteering implements Steering {
       this.#streams = this.#traffic.streams((queryId) => this.#costs.costOf(queryId));
       this.#costs.judge(this.#streams, this.#traffic.rate);
     }
-    if (this.#doubt() !== null) {
-      this.#steered = false;
-      return [];
-    }
     const items = this.#oldest(next);
+    if (!this.#knobs.enabled || this.#doubt() !== null) {
+      this.#steered = false;
+      return this.#letGo(items, next);
+    }
     const group = this.#planner.next({
       items,
       backlog: this.#items.size,
@@ -164,6 +164,7 @@ class WindowSteering implements Steering {
   }
 
   status(): SteeringStatus {
+    if (!this.#knobs.enabled) return { mode: "off", backlog: this.#items.size, advice: null };
     const doubt = this.#doubt();
     const advice = doubt ?? this.#outcome.advice(this.#knobs.latencyP95Seconds);
     return { mode: doubt === null ? "steering" : "learning", backlog: this.#items.size, advice };
@@ -226,13 +227,8 @@ class WindowSteering implements Steering {
 
   /** What runs next is placed there; what waits is parked level over the ticks after it. */
   #placeAll(next: number, running: ReadonlySet<Item>): Placement[] {
-    const capacity = this.#usage.map((usage) => parkedMeanTicks * usage);
-    const placements: Placement[] = [];
-    for (const item of running) {
-      if (item.tick === next) continue;
-      this.#move(item, next);
-      placements.push({ id: item.id, tick: next });
-    }
+    const capacity = this.#meanTicks(parkedMeanTicks);
+    const placements = this.#runNext(running, next);
     let free = next + 1;
     for (const item of this.#parking.at(next)) {
       if (running.has(item)) continue;
@@ -243,14 +239,54 @@ class WindowSteering implements Steering {
     return placements;
   }
 
-  /** Without placement nothing can be pulled forward: what waits is put off by one tick, again and again. */
+  /**
+   * Without placement nothing can be pulled forward: what waits is put off to the next tick in which no more than the
+   * burst allowed falls due.
+   */
   #postpone(next: number, running: ReadonlySet<Item>): Placement[] {
+    const capacity = this.#meanTicks(this.#knobs.burst);
+    return this.#putOff(
+      this.#parking.at(next).filter((item) => !running.has(item)),
+      next,
+      capacity,
+    );
+  }
+
+  /** Nothing is held any longer. What was held runs off in parked work's measure; what was not is left alone. */
+  #letGo(items: readonly Item[], next: number): Placement[] {
+    const capacity = this.#meanTicks(parkedMeanTicks);
+    const forced = new Set(this.#forced(items, next));
+    const running = new Parking();
+    const tooMany = this.#parking.at(next).filter((item) => {
+      if (item.earliest >= next || forced.has(item)) return false;
+      if (running.find(item, next, capacity) > next) return true;
+      running.add(item);
+      return false;
+    });
+    return [...(this.#api === "place" ? this.#runNext(forced, next) : []), ...this.#putOff(tooMany, next, capacity)];
+  }
+
+  #meanTicks(count: number): number[] {
+    return this.#usage.map((usage) => count * usage);
+  }
+
+  #runNext(items: Iterable<Item>, next: number): Placement[] {
     const placements: Placement[] = [];
-    for (const item of this.#parking.at(next)) {
-      if (running.has(item)) continue;
-      this.#move(item, next + 1);
-      placements.push({ id: item.id, tick: item.tick });
+    for (const item of items) {
+      if (item.tick === next) continue;
+      this.#move(item, next);
+      placements.push({ id: item.id, tick: next });
     }
     return placements;
+  }
+
+  /** Moves each to the first tick after `next` with room, and not beyond its query's deadline. */
+  #putOff(items: readonly Item[], next: number, capacity: readonly number[]): Placement[] {
+    return items.map((item) => {
+      const free = this.#parking.find(item, next + 1, capacity);
+      const hasDeadline = Object.hasOwn(this.#knobs.deadlineSeconds, item.queryId);
+      this.#move(item, hasDeadline ? Math.max(next + 1, Math.min(free, item.latest)) : free);
+      return { id: item.id, tick: item.tick };
+    });
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { defaultKnobs } from "../../../core/workload/steering/knobs.ts";
 import { silentLog } from "../../../platform/log.ts";
 import type { Costs } from "../../../platform/tables/costs.ts";
-import { createInputs } from "../../../services/scheduler/inputs.ts";
+import { createInputs, KnobsRefused } from "../../../services/scheduler/inputs.ts";
 import { FakeClock } from "../../support/clock.ts";
 
 const cost = { mean: [1, 1, 1], sd: [1, 1, 1], seen: 1, lastSeenAt: 0 } satisfies Costs["prior"];
@@ -17,6 +17,10 @@ function setup() {
   const inputs = createInputs({
     store: {
       readKnobs: () => answer(table.knobs),
+      async writeKnobs(value) {
+        await answer(undefined);
+        table.knobs = value;
+      },
       readPlan: () => answer(undefined),
       writePlan: () => answer("written" as const),
       readCostsVersion: () => answer(table.version),
@@ -92,6 +96,44 @@ describe("costs and knobs from the tables", () => {
     await clock.advance(2_000);
     expect(inputs.trouble).toEqual([]);
     expect(seen.knobs).toEqual([3, 5]);
+  });
+
+  it("stores what a person turns and turns it at once, change upon change", async () => {
+    const { table, seen, inputs, start } = setup();
+    table.knobs = { latencyP95Seconds: 3 };
+    await start();
+    const changes = [{ enabled: false }, { deadlineSeconds: { q: 0, r: 2 } }, { deadlineSeconds: { q: null } }];
+    await Promise.all(changes.map((change) => inputs.changeKnobs(change)));
+    expect(table.knobs).toEqual({ latencyP95Seconds: 3, enabled: false, deadlineSeconds: { r: 2 } });
+    expect(inputs.knobs).toEqual({
+      ...defaultKnobs,
+      latencyP95Seconds: 3,
+      enabled: false,
+      deadlineSeconds: { r: 2 },
+    });
+    expect(seen.knobs).toHaveLength(4);
+  });
+
+  it("leaves the knobs as they are when a change is impossible or cannot be stored", async () => {
+    const { table, inputs, start } = setup();
+    await start();
+    const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, at) => [`q${at}`, 1]));
+    await expect(inputs.changeKnobs({ deadlineSeconds: many })).rejects.toThrow(KnobsRefused);
+    table.away = true;
+    await expect(inputs.changeKnobs({ bandWidth: 0.2 })).rejects.toThrow("the table is away");
+    expect(inputs.knobs).toEqual(defaultKnobs);
+    table.away = false;
+    expect((await inputs.changeKnobs({ bandWidth: 0.2 })).bandWidth).toBe(0.2);
+  });
+
+  it("does not turn back to knobs that were read before a change", async () => {
+    const { table, inputs, start } = setup();
+    table.knobs = { latencyP95Seconds: 3 };
+    await start();
+    const reading = inputs.refresh();
+    await inputs.changeKnobs({ latencyP95Seconds: 4 });
+    await reading;
+    expect(inputs.knobs.latencyP95Seconds).toBe(4);
   });
 
   it("says that the table is away, keeps what it has, and goes on when it is back", async () => {

@@ -46,6 +46,7 @@ class LastMoment extends ShiftSteering {
 const lease: Lease = {
   token: 1,
   trouble: null,
+  holder: "a",
   remainingMs: () => 4_000,
   acquire: async (signal) => !signal.aborted,
   keep: (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined))),
@@ -53,6 +54,7 @@ const lease: Lease = {
 };
 const store: SchedulerStore = {
   readKnobs: async () => undefined,
+  writeKnobs: async () => {},
   readPlan: async () => undefined,
   writePlan: async () => "written",
   readCostsVersion: async () => 0,

@@ -220,6 +220,28 @@ describe("the scheduler", () => {
     expect(mended?.trouble).toEqual([]);
   }, 60_000);
 
+  it("turns knobs from the next tick on and keeps them over a restart; off, nothing is delayed any more", async () => {
+    const { database, start } = await setup();
+    const scheduler = await start("a");
+    await steering(scheduler);
+    const body = JSON.stringify({ enabled: false, burst: 7 });
+    const headers = { authorization: `Bearer ${process.env.EVENKEEL_TOKEN}` };
+    const turned = await fetch(`${scheduler.url}/knobs`, { method: "PUT", body, headers });
+    expect(await turned.json()).toMatchObject({ enabled: false, burst: 7, bandWidth: 0.1 });
+    const offTick = database.engine.tick;
+    expect(await scheduler.status()).toMatchObject({ mode: "off", reason: expect.stringContaining("switched off") });
+    await scheduler.end("SIGKILL");
+    const again = await start("a");
+    const off = await eventually(again.status, (status) => status?.mode === "off", 20_000);
+    expect(off).toMatchObject({ knobs: { enabled: false, burst: 7 }, lease: { holder: "a" } });
+    await sleep(1_000);
+    const since = Array.from(database.fates).filter(([, fate]) => fate.arrivedTick > offTick + 1 && fate.ranInTick);
+    expect(since.length).toBeGreaterThan(20);
+    expect(since.filter(([, { arrivedTick, ranInTick }]) => ranInTick !== arrivedTick + 1)).toEqual([]);
+    const explained = await fetch(`${again.url}/explain?execution=${since.at(-1)?.[0]}`);
+    expect(await explained.json()).toMatchObject({ reason: expect.stringContaining("did not move it") });
+  }, 60_000);
+
   it("refuses in one line to steer another server than it was told", async () => {
     const { start } = await setup();
     const scheduler = await start("a", { EVENKEEL_SERVER_ID: "another" });

@@ -5,6 +5,7 @@ import type { Placement } from "../../../core/workload/types.ts";
 import { silentLog } from "../../../platform/log.ts";
 import { ServerUnreachable, StaleFence } from "../../../platform/server-errors.ts";
 import type { HelloEvent, PlaceResponse, QueuedEntry, TickEvent } from "../../../platform/wire.ts";
+import { Journal } from "../../../services/scheduler/journal.ts";
 import {
   createSteeringLoop,
   placeByDelay,
@@ -46,6 +47,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
     Promise.resolve({ tick: 0, results: placements.map(({ id, tick: at }) => ({ id, outcome: "placed", tick: at })) });
   const stale: StaleFence[] = [];
   const tracker = new Tracker();
+  const journal = new Journal();
   const loop = createSteeringLoop({
     create({ saved }) {
       const steering = new ShiftSteering(10, saved);
@@ -62,6 +64,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
     mayAct: () => true,
     onStaleFence: (error) => stale.push(error),
     tracker,
+    journal,
     clock,
     log: silentLog,
     ...options,
@@ -69,7 +72,7 @@ function setup(options: Partial<SteeringLoopOptions> = {}) {
   const answerWith = (next: typeof answer) => {
     answer = next;
   };
-  return { loop, clock, built, sent, stale, answerWith, tracker };
+  return { loop, clock, built, sent, stale, answerWith, tracker, journal };
 }
 
 describe("the steering loop", () => {
@@ -83,6 +86,16 @@ describe("the steering loop", () => {
     expect(sent).toEqual(["b@16 c@16"]);
     expect(built[0]?.told).toEqual(["resume 4: a", "tick 5: - +b c", "settle b@16 c@16"]);
     expect(built[0]?.saved).toEqual({ from: "before" });
+  });
+
+  it("can say of each execution where it was placed, and with whom", async () => {
+    const { loop, journal } = setup();
+    loop.onEvent(hello(4, [entry("a", 3)]));
+    loop.onEvent(tick(5, [entry("b", 5), entry("c", 5)]));
+    await turn();
+    await turn();
+    expect(journal.explain("b")).toMatchObject({ placedTick: 16, matchedWith: ["c"] });
+    expect(journal.explain("a")).toMatchObject({ placedTick: null, plannedAt: null });
   });
 
   it("plans once for all ticks that came in together", async () => {

@@ -27,7 +27,7 @@ describe("what the status page shows", () => {
     expect(new Tracker().summary(0, 100)).toEqual({
       lateShare: null,
       planMs: null,
-      inBand: { lastMinute: null, last10Minutes: null },
+      inBand: { lastMinute: null, last10Minutes: null, lastHour: null },
       delaySeconds: null,
     });
   });
@@ -35,8 +35,8 @@ describe("what the status page shows", () => {
   it("tells delays in seconds of what ran", () => {
     const tracker = new Tracker();
     tracker.begin(4);
-    tracker.tick(tick(10, [9, 8, 5, 0], 0), 0, 0.1);
-    expect(tracker.summary(0, 100).delaySeconds).toEqual({ p50: 0.2, p95: 1, p99: 1, max: 1 });
+    tracker.tick(tick(10, [9, 8, 5, 0], 0), 0, 0.1, 100);
+    expect(tracker.summary(0, 100).delaySeconds).toEqual({ mean: 0.45, p50: 0.2, p95: 1, p99: 1, max: 1 });
     expect(tracker.summary(0, 20).delaySeconds?.max).toBe(0.2);
   });
 
@@ -44,14 +44,14 @@ describe("what the status page shows", () => {
     const idle = { cpu: nothing, io: nothing, memory: nothing };
     const waited = new Tracker();
     waited.begin(1);
-    waited.tick(tick(0, [], 0, { window: window(idle) }), 0, 0.1);
+    waited.tick(tick(0, [], 0, { window: window(idle) }), 0, 0.1, 100);
     expect(waited.summary(0, 100).inBand.lastMinute).toBe(0);
     const empty = new Tracker();
     empty.begin(0);
     // What arrives in a window's last tick could not have run in it.
-    empty.tick(tick(0, [], 1, { window: window(idle) }), 0, 0.1);
+    empty.tick(tick(0, [], 1, { window: window(idle) }), 0, 0.1, 100);
     expect(empty.summary(0, 100).inBand.lastMinute).toBe(1);
-    empty.tick(tick(1, [], 0, { window: window(idle) }), 0, 0.1);
+    empty.tick(tick(1, [], 0, { window: window(idle) }), 0, 0.1, 100);
     expect(empty.summary(0, 100).inBand.lastMinute).toBe(0.5);
   });
 
@@ -59,17 +59,45 @@ describe("what the status page shows", () => {
     const tracker = new Tracker();
     tracker.begin(0);
     const uneven = { ...metrics, io: { average: 50, min: 0, max: 60 } };
-    tracker.tick(tick(0, [], 0, { window: window(uneven) }), 0, 0.1);
+    tracker.tick(tick(0, [], 0, { window: window(uneven) }), 0, 0.1, 100);
     tracker.answered(10, 5, 0);
-    tracker.tick(tick(1, [], 0, { window: window() }), 300_000, 0.1);
+    tracker.tick(tick(1, [], 0, { window: window() }), 300_000, 0.1, 100);
     tracker.answered(10, 0, 300_000);
     expect(tracker.summary(300_000, 100)).toMatchObject({
       inBand: { lastMinute: 1, last10Minutes: 0.5 },
       lateShare: 0.25,
     });
-    tracker.tick(tick(2, [], 0, { window: window() }), 660_000, 0.1);
-    expect(tracker.summary(660_000, 100)).toMatchObject({ inBand: { last10Minutes: 1 }, lateShare: 0 });
+    tracker.tick(tick(2, [], 0, { window: window() }), 660_000, 0.1, 100);
+    expect(tracker.summary(660_000, 100)).toMatchObject({
+      inBand: { last10Minutes: 1, lastHour: 2 / 3 },
+      lateShare: 0,
+    });
     expect(tracker.placements).toBe(20);
+  });
+
+  it("keeps what each window of the last hour was, and no more than that", () => {
+    const tracker = new Tracker();
+    tracker.begin(3);
+    tracker.tick(tick(7, [1, 5], 4, { window: window() }), 1_000, 0.1, 100);
+    expect(tracker.windows()).toEqual([
+      {
+        endedAt: 1_000,
+        lastTick: 7,
+        inBand: true,
+        idle: false,
+        deviation: 0,
+        ran: 2,
+        backlog: 5,
+        delayP95Seconds: 0.6,
+        metrics,
+      },
+    ]);
+    for (let at = 1; at <= 4_000; at++) tracker.tick(tick(at, [], 0, { window: window() }), 1_000 + at, 0.1, 100);
+    expect(tracker.windows()).toHaveLength(60);
+    expect(tracker.windows(0)).toHaveLength(3_600);
+    expect(tracker.windows(4_990)).toHaveLength(10);
+    tracker.tick(tick(5_000, [], 0, { window: window() }), 3_610_000, 0.1, 100);
+    expect(tracker.windows(0)).toHaveLength(1);
   });
 
   it("tells planning times of the last 600 plans", () => {

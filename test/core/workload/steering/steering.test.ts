@@ -1,7 +1,19 @@
 import { describe, expect, it } from "@jest/globals";
 import { isInBand } from "../../../../core/workload/measures.ts";
+import { defaultKnobs } from "../../../../core/workload/steering/knobs.ts";
+import type { SteeringApi } from "../../../../core/workload/types.ts";
 import type { Engine } from "../../../../sim-server/database/engine.ts";
 import { createLoop, exact, type Loop, observationOf, truthOf } from "./loop.ts";
+
+/** The mean CPU usage of a tick over `ticks` ticks. */
+function meanUsage(loop: Loop, ticks: number): number {
+  let sum = 0;
+  for (let at = 0; at < ticks; at++) {
+    loop.tick();
+    sum += loop.engine.lastUsage()[0];
+  }
+  return sum / ticks;
+}
 
 /** The share of windows in band over `ticks` ticks after `warmup`. */
 function shareInBand(loop: Loop, ticks: number, warmup = 600): number {
@@ -86,6 +98,53 @@ describe("steering a database whose costs are known", () => {
     // The same check sees a backlog that was put off to one tick, as rolling holds do.
     for (const { id } of loop.engine.queued()) loop.engine.place(id, loop.engine.tick + 5);
     expect(worstTickIfItDied(loop.engine, usage / 4000)).toBeGreaterThan(5);
+  });
+});
+
+describe.each<SteeringApi>(["place", "delay"])("steering that is switched off, with api %s", (api) => {
+  it("delays nothing more, and lets what it held run off level", () => {
+    const loop = createLoop({ api, seed: 4 });
+    for (let at = 0; at < 1500; at++) loop.tick();
+    const mean = meanUsage(loop, 300);
+    const held = new Set(loop.engine.queued().map(({ id }) => id));
+    expect(held.size).toBeGreaterThan(20);
+    const knobs = { ...defaultKnobs, enabled: false };
+    loop.steering.setKnobs(knobs);
+    const truth = loop.engine.truth();
+    const released: number[] = [];
+    for (let at = 0; at < 300; at++) {
+      const { executed } = loop.tick().step;
+      const old = executed.filter(({ id }) => held.has(id));
+      released.push(old.reduce((sum, { queryId }) => sum + (truth.get(queryId)?.[0] ?? 0), 0) / mean);
+      for (const { id, arrivedTick } of executed)
+        if (!held.has(id)) expect(loop.engine.tick - arrivedTick).toBeLessThanOrEqual(1);
+    }
+    expect(loop.steering.status()).toMatchObject({ mode: "off", advice: null });
+    // The first tick holds what was chosen for it before, and with it what the server already had there.
+    expect(Math.max(...released.slice(1))).toBeLessThanOrEqual(1.5);
+    expect(loop.engine.queued().filter(({ id }) => held.has(id))).toEqual([]);
+    loop.steering.setKnobs({ ...knobs, enabled: true });
+    expect(shareInBand(loop, 600)).toBeGreaterThan(0.4);
+  });
+});
+
+describe("steering by /delay alone", () => {
+  const worstBurst = (burst: number) => {
+    const loop = createLoop({ api: "delay", seed: 2, knobs: { burst } });
+    const worst: number[] = [];
+    let usage = 0;
+    for (let at = 1; at <= 2500; at++) {
+      loop.tick();
+      usage += loop.engine.lastUsage()[0];
+      if (at > 1000) worst.push(worstTickIfItDied(loop.engine, usage / at));
+    }
+    return Math.max(...worst);
+  };
+
+  it("lets no more than the allowed burst fall due together when the scheduler dies", () => {
+    expect(worstBurst(3)).toBeLessThanOrEqual(3.5);
+    // The same measure sees rolling holds without a bound.
+    expect(worstBurst(1000)).toBeGreaterThan(10);
   });
 });
 
