@@ -8,6 +8,7 @@ import { type AwsEnvironment, createDocument } from "../platform/aws.ts";
 import { systemClock } from "../platform/clock.ts";
 import { parseEnvironment, token } from "../platform/config.ts";
 import { type WorkloadEnvironment, workloadEnvironment } from "../platform/environment.ts";
+import { defaultReach, type Reach, reachOf, reachVariables } from "../platform/server-address.ts";
 import { createServerClient, type ServerClient } from "../platform/server-client.ts";
 
 export interface Connection {
@@ -15,12 +16,15 @@ export interface Connection {
   readonly schedulerUrl: string | undefined;
   /** What the server and the scheduler ask for. */
   readonly token: string | undefined;
+  /** What the server's address may lead to. */
+  readonly reach: Reach;
   readonly aws: AwsEnvironment;
   readonly names: WorkloadEnvironment;
 }
 
 const remote = workloadEnvironment.extend({
-  EVENKEEL_SERVER_URL: z.url(),
+  EVENKEEL_SERVER_URL: z.string(),
+  ...reachVariables,
   EVENKEEL_SCHEDULER_URL: z.url().optional(),
   EVENKEEL_TOKEN: token,
 });
@@ -31,16 +35,14 @@ const remote = workloadEnvironment.extend({
  */
 export function connect(directory: string): Connection {
   if (process.env.EVENKEEL_SERVER_URL) {
-    const { EVENKEEL_SERVER_URL, EVENKEEL_SCHEDULER_URL, EVENKEEL_TOKEN, ...names } = parseEnvironment(
-      remote,
-      process.env,
-    );
+    const settings = parseEnvironment(remote, process.env);
     return {
-      serverUrl: EVENKEEL_SERVER_URL,
-      schedulerUrl: EVENKEEL_SCHEDULER_URL,
-      token: EVENKEEL_TOKEN,
+      serverUrl: settings.EVENKEEL_SERVER_URL,
+      schedulerUrl: settings.EVENKEEL_SCHEDULER_URL,
+      token: settings.EVENKEEL_TOKEN,
+      reach: reachOf(settings),
       aws: process.env,
-      names,
+      names: workloadEnvironment.parse(settings),
     };
   }
   const run = readRun(directory);
@@ -51,15 +53,17 @@ export function connect(directory: string): Connection {
     serverUrl: run.serverUrl,
     schedulerUrl: run.schedulerUrl,
     token: readToken(directory),
+    reach: defaultReach,
     aws: run.environment,
     names: names.data,
   };
 }
 
-export function serverClient({ serverUrl, token }: Connection): ServerClient {
+export function serverClient({ serverUrl, token, reach }: Connection): ServerClient {
   return createServerClient({
     url: serverUrl,
     token,
+    reach,
     clock: systemClock,
     random: Math.random,
     requestTimeoutMs: 3_000,

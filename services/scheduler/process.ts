@@ -9,6 +9,7 @@ import { listen } from "../../platform/http.ts";
 import { createLease, createLeaseStore } from "../../platform/lease.ts";
 import { createLog, describeError } from "../../platform/log.ts";
 import { raisePriority } from "../../platform/priority.ts";
+import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { ServerError } from "../../platform/server-errors.ts";
 import { identifier, type ServerInfo } from "../../platform/wire.ts";
@@ -23,7 +24,8 @@ const environment = workloadEnvironment
     EVENKEEL_BUS_NAME: true,
   })
   .extend({
-    EVENKEEL_SERVER_URL: z.url({ protocol: /^https?$/ }),
+    EVENKEEL_SERVER_URL: z.string(),
+    ...reachVariables,
     EVENKEEL_SERVER_ID: identifier.optional(),
     EVENKEEL_SLOT: identifier.default("scheduler-1"),
     EVENKEEL_API: z.enum(["place", "delay"]).default("place"),
@@ -74,6 +76,7 @@ async function main(): Promise<void> {
   const client = createServerClient({
     url: serverUrl,
     token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
+    reach: reachOf(settings),
     clock,
     random: Math.random,
     requestTimeoutMs,

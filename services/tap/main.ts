@@ -11,6 +11,7 @@ import { listen } from "../../platform/http.ts";
 import { createLog, describeError } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
 import { raisePriority } from "../../platform/priority.ts";
+import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createServerApi } from "../../platform/server-api.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { identifier } from "../../platform/wire.ts";
@@ -21,7 +22,8 @@ const positive = wholeNumber.refine((value) => value >= 1, "at least 1 is expect
 
 const settings = z.object({
   /** The plain server. */
-  EVENKEEL_SERVER_URL: z.url({ protocol: /^https?$/ }),
+  EVENKEEL_SERVER_URL: z.string(),
+  ...reachVariables,
   /** Sent to the plain server, should it ask for one. */
   EVENKEEL_SERVER_TOKEN: token,
   EVENKEEL_SERVER_ID: identifier.default("local"),
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
     client: createServerClient({
       url: env.EVENKEEL_SERVER_URL,
       token: env.EVENKEEL_SERVER_TOKEN,
+      reach: reachOf(env),
       clock,
       random: Math.random,
     }),
