@@ -1,6 +1,7 @@
-/** A table as all of ours are: on demand, encrypted, restorable to any second of the last 35 days, kept when the stack goes. */
+/** A table as all of ours are: on demand, encrypted, TLS only, restorable to any second of the last 35 days, kept when the stack goes. */
 import { RemovalPolicy } from "aws-cdk-lib";
 import { AttributeType, BillingMode, Table } from "aws-cdk-lib/aws-dynamodb";
+import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 
 /** `sortKey` and `partitionKey` are text attributes; items expire by `expiresAt` (epoch seconds) if they have it. */
@@ -12,5 +13,17 @@ export function createTable(scope: Construct, id: string, partitionKey: string, 
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     timeToLiveAttribute: "expiresAt",
     removalPolicy: RemovalPolicy.RETAIN,
+    resourcePolicy: new PolicyDocument({
+      statements: [
+        new PolicyStatement({
+          effect: Effect.DENY,
+          principals: [new AnyPrincipal()],
+          actions: ["dynamodb:*"],
+          // This table: naming it would make the template refer to itself.
+          resources: ["*"],
+          conditions: { Bool: { "aws:SecureTransport": "false" } },
+        }),
+      ],
+    }),
   });
 }
