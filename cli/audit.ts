@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { systemClock } from "../platform/clock.ts";
 import { type Range, RangeSet } from "../platform/range-set.ts";
-import { placeOf, readGaps, readReceipts, readTombstones } from "../platform/tables/executions.ts";
+import { readGaps, readReceipts, readTombstones } from "../platform/tables/executions.ts";
 import { scan } from "../platform/tables/query.ts";
 import { listIncarnations } from "../platform/tables/servers.ts";
 import type { ServerInfo } from "../platform/wire.ts";
@@ -115,10 +115,9 @@ async function compareRows(
   let rows = 0;
   await withDocument(connection, async (document) => {
     for (const table of [EVENKEEL_EXECUTIONS_TABLE, EVENKEEL_WINDOWS_TABLE]) {
-      for await (const { key, at } of scan(document, table)) {
-        const place = placeOf({ key: String(key), at: String(at) });
-        if (place?.incarnation !== incarnation || !String(key).startsWith(`${serverId}#`)) continue;
-        sequences.add(place.sequence);
+      for await (const { key, incarnation: of, sequence } of scan(document, table)) {
+        if (of !== incarnation || typeof sequence !== "number" || !String(key).startsWith(`${serverId}#`)) continue;
+        sequences.add(sequence);
         rows += 1;
       }
     }

@@ -22,6 +22,7 @@ interface UpOptions {
   readonly serverPort: number;
   readonly schedulerPort: number;
   readonly tapPort: number;
+  readonly consolePort: number;
   readonly latencyP95?: number;
   readonly scheduler: boolean;
   readonly plain: boolean;
@@ -47,6 +48,7 @@ export function addUp(program: Command, run: (action: Promise<ExitStatus>) => Pr
     .option("--server-port <port>", "the simulated database's port", parsePort, 9000)
     .option("--scheduler-port <port>", "the port of the scheduler's status", parsePort, 9010)
     .option("--tap-port <port>", "the tap's port", parsePort, 9020)
+    .option("--console-port <port>", "the console's port", parsePort, 9030)
     .option("--latency-p95 <seconds>", "the 95th percentile of the delay that you are ready to pay", parseBudget)
     .option("--no-scheduler", "record and learn, but delay nothing")
     .option("--plain", "a database with only the three calls that every server has, behind the tap", false)
@@ -62,6 +64,7 @@ async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
   await assertPortFree(options.serverPort, "the simulated database", "--server-port");
   if (options.plain) await assertPortFree(options.tapPort, "the tap", "--tap-port");
   if (options.scheduler) await assertPortFree(options.schedulerPort, "the scheduler's status", "--scheduler-port");
+  await assertPortFree(options.consolePort, "the console", "--console-port");
 
   const stop = new AbortController();
   const interrupt = () => {

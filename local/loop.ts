@@ -1,4 +1,4 @@
-/** The processes of the loop on this machine: simulated database, tap where asked for, scheduler. */
+/** The processes of the loop on this machine: simulated database, tap where asked for, scheduler, console. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
@@ -18,11 +18,14 @@ export interface LoopOptions {
   readonly serverPort: number;
   readonly tapPort: number;
   readonly schedulerPort: number;
+  readonly consolePort: number;
+  /** What becomes of the data when everything stops, as the console shows it. */
+  readonly keeps: string;
 }
 
 /** How to start one process of the loop, and where it answers. */
 export interface ProcessPlan {
-  readonly name: "database" | "tap" | "scheduler";
+  readonly name: "database" | "tap" | "scheduler" | "console";
   readonly command: string;
   readonly args: readonly string[];
   readonly environment: Environment;
@@ -41,7 +44,7 @@ export function serverIdOf({ scenario, seed, plain }: Pick<LoopOptions, "scenari
 }
 
 /** The address that has the extended API: the tap's where there is one. */
-export function serverUrlOf(options: LoopOptions): string {
+export function serverUrlOf(options: Pick<LoopOptions, "plain" | "serverPort" | "tapPort">): string {
   return `http://127.0.0.1:${options.plain ? options.tapPort : options.serverPort}`;
 }
 
@@ -91,6 +94,12 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
           }),
         ]
       : []),
+    plan("console", "services/console/main.ts", options.consolePort, "/healthz", {
+      PORT: String(options.consolePort),
+      EVENKEEL_SERVER_URL: serverUrl,
+      ...(options.scheduler && { EVENKEEL_SCHEDULER_URL: `http://127.0.0.1:${options.schedulerPort}` }),
+      EVENKEEL_KEEPS: options.keeps,
+    }),
   ];
 }
 

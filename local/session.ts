@@ -15,7 +15,7 @@ import { type RunRecord, removeRun, writeRun } from "./run-record.ts";
 import { type Service, supervise } from "./supervise.ts";
 import { ensureToken } from "./token.ts";
 
-export interface SessionOptions extends LoopOptions {
+export interface SessionOptions extends Omit<LoopOptions, "keeps"> {
   readonly cloud: CloudKind;
   readonly cloudPort: number;
   /** The 95th percentile of the delay that the user is ready to pay; undefined: as it was. */
@@ -44,9 +44,15 @@ export interface Session {
   stop(): Promise<void>;
 }
 
+/** What the console says about the data, by cloud. */
+const keeps: Readonly<Record<CloudKind, string>> = {
+  embedded: "keeps the data after Ctrl-C; a cloud that is killed loses what came since its start",
+  localstack: "loses the data: LocalStack keeps nothing over a stop",
+};
+
 export function createSession(options: SessionOptions): Session {
   const home = join(options.directory, `${options.cloud}-${options.cloudPort}`);
-  const loop = { ...options, directory: home };
+  const loop = { ...options, directory: home, keeps: keeps[options.cloud] };
   const services: Service[] = [];
   const cloudEnded = Promise.withResolvers<string>();
   let cloud: Cloud | undefined;
@@ -125,6 +131,7 @@ export function createSession(options: SessionOptions): Session {
       { title: `Start the simulated database (${options.scenario})`, run: startService("database") },
       ...(options.plain ? [{ title: "Start the tap before it", run: startService("tap") }] : []),
       ...(options.scheduler ? [{ title: "Start the scheduler", run: startService("scheduler") }] : []),
+      { title: "Start the console", run: startService("console") },
     ],
     serverId: record.serverId,
     serverUrl: record.serverUrl,

@@ -11,6 +11,11 @@ export interface Access {
   readonly token?: string | undefined;
   /** Paths that need no token on a server bound to loopback, whatever the method. */
   readonly open?: readonly string[] | undefined;
+  /**
+   * Paths of files that hold no secret: reading them needs no token on any bind, for a browser loads a page before a
+   * person can give it his token. One that ends in `/` stands for all below it.
+   */
+  readonly pages?: readonly string[] | undefined;
 }
 
 /** A refusal: its status and, in one line, why. */
@@ -35,12 +40,14 @@ export function assertGuarded(host: string, { token }: Access): void {
 
 /**
  * Checks, in this order: the Host header against names that the server has (a page whose own name is made to lead here
- * must not read it), the Origin that a browser names against that host, and the token. `GET /healthz` needs no token.
+ * must not read it), the Origin that a browser names against that host, and the token. `GET /healthz` and pages need no token.
  * @param refuse makes the answer
  */
 export function guard(access: Access, refuse: (context: Context, refusal: Refusal) => Response): MiddlewareHandler {
   const hosts = new Set([...loopbackNames, ...(access.allowedHosts ?? [])].map((name) => name.toLowerCase()));
   const open = new Set(access.open);
+  const isPage = (path: string) =>
+    access.pages?.some((page) => path === page || (page.length > 1 && page.endsWith("/") && path.startsWith(page)));
   const expected = access.token === undefined ? undefined : digest(access.token);
 
   const judge = (context: Context): Refusal | undefined => {
@@ -60,7 +67,7 @@ export function guard(access: Access, refuse: (context: Context, refusal: Refusa
       return { status: 403, message: "foreign origin" };
     }
     const beyondLoopback = context.env?.beyondLoopback === true;
-    if (reads && path === "/healthz") return undefined;
+    if (reads && (path === "/healthz" || isPage(path))) return undefined;
     if (!beyondLoopback && (reads || open.has(path))) return undefined;
     if (!expected)
       return { status: 403, message: "started without EVENKEEL_TOKEN, this server lets nothing be changed" };

@@ -69,6 +69,11 @@ export class Histogram {
     return this.#counts.reduce((sum, count, value) => sum + count * value, 0) / this.#total;
   }
 
+  /** Each value that was added, ascending, with its count. */
+  *entries(): Generator<[value: number, count: number]> {
+    for (const value in this.#counts) yield [Number(value), this.#counts[value] ?? 0];
+  }
+
   /** By the nearest-rank method; undefined when empty. `share` 1 is the maximum. */
   percentile(share: number): number | undefined {
     let rank = Math.max(1, Math.ceil(share * this.#total));

@@ -13,49 +13,8 @@ const maxSequence = 999_999_999_999;
 
 const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt: z.int() };
 
-/**
- * An execution as stored. Its number and its outbox stand in `at` alone and times are texts, since an emulator spends as
- * long on a number as on ten texts: docs/adr/0710.
- */
-export type ExecutionItem = {
-  readonly key: string;
-  readonly at: string;
-  readonly format: typeof executionFormat;
-  readonly executionId: string;
-  readonly queryId: string;
-  readonly arrivedAt: string;
-  readonly executedAt: string;
-  readonly delayTicks: number;
-  readonly epoch: string;
-  readonly tick: number;
-  readonly expiresAt: number;
-};
-const executionFormat = "execution/2";
-
-/** An execution as read, whatever the format it was stored in. Times in Unix ms. */
-const { type: _, ...executionFields } = executionRow.shape;
-const recordedExecution = z.object({ ...executionFields, key: z.string(), at: z.string(), incarnation: identifier });
-export type RecordedExecution = z.infer<typeof recordedExecution>;
-
-const time = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text));
-const executionSchema = z
-  .discriminatedUnion(
-    "format",
-    [
-      recordedExecution.extend({ format: z.literal(1) }),
-      recordedExecution
-        .omit({ sequence: true, incarnation: true })
-        .extend({ format: z.literal(executionFormat), arrivedAt: time, executedAt: time })
-        .transform((item, context) => {
-          const place = placeOf(item);
-          if (place) return { ...item, ...place };
-          context.addIssue({ code: "custom", path: ["at"], message: "not a time, an outbox, a number and a hash" });
-          return z.NEVER;
-        }),
-    ],
-    { error: `only 1 and ${executionFormat} are known` },
-  )
-  .transform(({ format: _, ...execution }): RecordedExecution => execution);
+export const executionItemSchema = executionRow.omit({ type: true }).extend({ ...keys, incarnation: identifier });
+export type ExecutionItem = z.infer<typeof executionItemSchema>;
 
 export const receiptItemSchema = z.object({ ...keys, first: z.int(), last: z.int(), recordedAt: z.int() });
 export type ReceiptItem = z.infer<typeof receiptItemSchema>;
@@ -76,20 +35,14 @@ export function executionItem(
   row: ExecutionRow,
   ttlSeconds: number,
 ): ExecutionItem {
-  const { executionId, queryId, arrivedAt, executedAt, delayTicks, epoch, tick } = row;
-  const executed = new Date(executedAt).toISOString();
+  const { type: _, ...fields } = row;
   return {
-    key: `${serverId}#${queryId}#${hourOf(executedAt)}`,
-    at: `${padTime(executedAt)}#${incarnation}#${padSequence(row.sequence)}#${rowHash(row)}`,
-    format: executionFormat,
-    executionId,
-    queryId,
-    arrivedAt: new Date(arrivedAt).toISOString(),
-    executedAt: executed,
-    delayTicks,
-    epoch,
-    tick,
-    expiresAt: expiresAt(executedAt, ttlSeconds),
+    key: `${serverId}#${row.queryId}#${hourOf(row.executedAt)}`,
+    at: `${padTime(row.executedAt)}#${incarnation}#${padSequence(row.sequence)}#${rowHash(row)}`,
+    format: 1,
+    incarnation,
+    ...fields,
+    expiresAt: expiresAt(row.executedAt, ttlSeconds),
   };
 }
 
@@ -145,18 +98,6 @@ export function gapItem(serverId: string, incarnation: string, row: GapRow, ttlS
     ...fields,
     expiresAt: expiresAt(row.to, ttlSeconds),
   };
-}
-
-/** Which row of which outbox an item of `executions` or `resource-windows` is; undefined for receipts and tombstones. */
-export function placeOf(item: {
-  readonly key: string;
-  readonly at: string;
-}): { incarnation: string; sequence: number } | undefined {
-  const [, incarnation, sequence] =
-    /^\d{13}#([^#]+)#(\d{12})#[\da-f]{12}$/.exec(item.at) ??
-    /^[^#]+#([^#]+)#gaps (\d{12})#[\da-f]{12}$/.exec(`${item.key} ${item.at}`) ??
-    [];
-  return incarnation === undefined ? undefined : { incarnation, sequence: Number(sequence) };
 }
 
 /** First 12 hex digits of the SHA-256 of the row's JSON with sorted keys. */
@@ -247,7 +188,7 @@ export async function readExecutions(
   queryId: string,
   fromMs: number,
   toMs: number,
-): Promise<{ executions: RecordedExecution[]; unreadable: UnreadableItem[] }> {
+): Promise<{ executions: ExecutionItem[]; unreadable: UnreadableItem[] }> {
   const items: Record<string, unknown>[] = [];
   for (const hour of hoursBetween(fromMs, toMs)) {
     const partition = queryRange(document, {
@@ -257,7 +198,7 @@ export async function readExecutions(
     });
     for await (const item of partition) items.push(item);
   }
-  const { read, unreadable } = parseItems(executionSchema, items, table, keyOf);
+  const { read, unreadable } = parseItems(executionItemSchema, items, table, keyOf);
   return { executions: read, unreadable };
 }
 
@@ -266,10 +207,10 @@ export async function* scanExecutions(
   document: DynamoDBDocumentClient,
   table: string,
   serverId: string,
-): AsyncGenerator<RecordedExecution> {
+): AsyncGenerator<ExecutionItem> {
   for await (const item of scan(document, table)) {
     const key = String(item.key);
     if (key.startsWith(`${serverId}#`) && "executionId" in item)
-      yield parseItem(executionSchema, item, table, keyOf(item));
+      yield parseItem(executionItemSchema, item, table, keyOf(item));
   }
 }

@@ -7,7 +7,7 @@ import { testCloudKind } from "../../local/temporary-cloud.ts";
 import { createDocument } from "../../platform/aws.ts";
 import { workloadEnvironment } from "../../platform/environment.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
-import { type RecordedExecution, scanExecutions } from "../../platform/tables/executions.ts";
+import { type ExecutionItem, scanExecutions } from "../../platform/tables/executions.ts";
 import { type LedgerEntry, readLedger } from "../../sim-server/database/ledger.ts";
 import { Place, type Running } from "../support/evenkeel.ts";
 import { eventually } from "../support/eventually.ts";
@@ -18,7 +18,7 @@ const cloud = testCloudKind();
 const auditAnswer = z.object({ complete: z.boolean(), incarnations: z.array(z.object({ executed: z.number() })) });
 const costsAnswer = z.object({ queries: z.array(z.object({ queryId: z.string(), sd: z.array(z.number()) })) });
 
-const identityOf = ({ epoch, incarnation, sequence, executionId, queryId, tick }: LedgerEntry | RecordedExecution) =>
+const identityOf = ({ epoch, incarnation, sequence, executionId, queryId, tick }: LedgerEntry | ExecutionItem) =>
   [epoch, incarnation, sequence, executionId, queryId, tick].join(" ");
 
 describe(`the loop on the ${cloud} cloud`, () => {
@@ -55,7 +55,7 @@ describe(`the loop on the ${cloud} cloud`, () => {
     const run = readRun(place.directory);
     if (!run) throw new Error("nothing runs");
     const document = createDocument(run.environment);
-    const items: RecordedExecution[] = [];
+    const items: ExecutionItem[] = [];
     const { EVENKEEL_EXECUTIONS_TABLE } = workloadEnvironment.parse(run.environment);
     for await (const item of scanExecutions(document, EVENKEEL_EXECUTIONS_TABLE, run.serverId)) items.push(item);
     document.destroy();

@@ -45,6 +45,7 @@ describe("the Dockerfile", () => {
     ["sim-server", "sim-server/database/main.ts"],
     ["scheduler", "services/scheduler/main.ts"],
     ["tap", "services/tap/main.ts"],
+    ["console", "services/console/main.ts"],
   ])("gives %s all that it imports, and no right to write outside /data", (name, entry) => {
     const stage = stages.get(name);
     expect(stage?.lines).toContain(`CMD ["node", "${entry}"]`);
@@ -88,7 +89,7 @@ describe("docker-compose.yml", () => {
     .parse(parse(readFileSync("docker-compose.yml", "utf8"), { merge: true }));
 
   it("pins LocalStack, and builds the rest from stages that exist", () => {
-    expect(Object.keys(compose.services)).toEqual(["localstack", "deploy", "sim-server", "scheduler"]);
+    expect(Object.keys(compose.services)).toEqual(["localstack", "deploy", "sim-server", "scheduler", "console"]);
     expect(compose.services.localstack?.image).toBe("localstack/localstack:4.14.0");
     for (const { build, command } of Object.values(compose.services)) {
       if (build) expect(stages.has(build.target)).toBe(true);

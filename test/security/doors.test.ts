@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createApp, HttpApp, type Listening, listen, refuseHead } from "../../platform/http.ts";
 import { silentLog as log } from "../../platform/log.ts";
 import { createPlainApi, createServerApi, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
+import { viewPaths } from "../../services/console/app.ts";
 import { createStatusApp } from "../../services/scheduler/status.ts";
+import { createIdleConsole } from "../support/console.ts";
 import { ask, type Door, token, wrongDoors } from "../support/doors.ts";
 
 /** Answers nothing: only who is let in matters here. */
@@ -42,6 +44,19 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
       "GET /knobs": "read",
       "PUT /knobs": "change",
       "GET /explain": "read",
+    },
+  },
+  console: {
+    source: "services/console/app.ts",
+    app: () => createIdleConsole({ token }),
+    doors: {
+      "GET /healthz": "health",
+      ...Object.fromEntries(viewPaths.map((path) => [`GET ${path}`, "page"] as const)),
+      "GET /page/:file{.+}": "page",
+      "GET /api/state": "read",
+      "GET /api/windows": "read",
+      "GET /api/live": "read",
+      "PUT /api/knobs": "plain",
     },
   },
 };
@@ -93,6 +108,13 @@ describe("planted faults", () => {
     const wrong = await wrongDoors(withRoutes(new HttpApp({ token })), doors);
     expect(wrong).toContain("POST /b on 127.0.0.1, token: bad: let in, not 401");
     expect(wrong).toContain("GET /a on 0x7f000001, token: none: let in, not 401");
+  });
+
+  it("finds a page that asks for a token", async () => {
+    const app = withRoutes(createApp(log, { token, pages: ["/b"] }));
+    expect(await wrongDoors(app, { ...doors, "GET /a": "page" })).toContain(
+      "GET /a on 0x7f000001, token: none: 401, not let in",
+    );
   });
 
   it("finds another token", async () => {

@@ -4,9 +4,9 @@ import { type HttpApp, type Listening, listen } from "../../platform/http.ts";
 
 /**
  * What a route is: one of the three `plain` calls (no method of its path asks for a token on loopback), a `read` (no
- * token on loopback), a `change` (always a token), or `health` (never a token).
+ * token on loopback), a `change` (always a token), `health` or a `page` (never a token).
  */
-export type Door = "plain" | "read" | "change" | "health";
+export type Door = "plain" | "read" | "change" | "health" | "page";
 
 export const token = "the-token-of-this-server";
 export const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -67,7 +67,8 @@ export async function wrongDoors(app: HttpApp, doors: Readonly<Record<string, Do
       const plain = Object.entries(doors).some(([route, door]) => route.endsWith(` ${path}`) && door === "plain");
       for (const method of methods) {
         const reads = method === "GET" || method === "HEAD" || method === "OPTIONS";
-        const health = reads && doors[`GET ${path}`] === "health";
+        const door = doors[`GET ${path}`];
+        const health = reads && (door === "health" || door === "page");
         const free = health || (host === "127.0.0.1" && (reads || plain));
         const known = Object.hasOwn(doors, `${method} ${path}`);
         for (const [credential, headers] of Object.entries(credentials)) {

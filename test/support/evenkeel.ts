@@ -35,7 +35,7 @@ export class Place {
 
   static async create(): Promise<Place> {
     mkdirSync(defaultDirectory, { recursive: true });
-    const options = ["--cloud-port", "--server-port", "--scheduler-port", "--tap-port"];
+    const options = ["--cloud-port", "--server-port", "--scheduler-port", "--tap-port", "--console-port"];
     const ports: string[] = [];
     for (const option of options) ports.push(option, String(await freePort()));
     return new Place(ports);

@@ -1,0 +1,60 @@
+/** The console as a process. Settings: see `settings.ts`. */
+import { createAws } from "../../platform/aws.ts";
+import { systemClock as clock } from "../../platform/clock.ts";
+import { ConfigError, parseEnvironment } from "../../platform/config.ts";
+import { listen } from "../../platform/http.ts";
+import { createLog, describeError } from "../../platform/log.ts";
+import { reachOf } from "../../platform/server-address.ts";
+import { createServerClient } from "../../platform/server-client.ts";
+import { createConsoleApp } from "./app.ts";
+import { Hub } from "./live/hub.ts";
+import { createSchedulerClient } from "./scheduler-client.ts";
+import { environment } from "./settings.ts";
+import { createStore } from "./store.ts";
+
+const log = createLog("console");
+
+async function main(): Promise<void> {
+  const settings = parseEnvironment(environment, process.env);
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+  const aws = createAws(process.env);
+  const token = settings.EVENKEEL_TOKEN;
+  const serverToken = settings.EVENKEEL_SERVER_TOKEN ?? token;
+  const client = createServerClient({
+    url: settings.EVENKEEL_SERVER_URL,
+    token: serverToken,
+    reach: reachOf(settings),
+    clock,
+    random: Math.random,
+    requestTimeoutMs: 3_000,
+  });
+  const schedulerUrl = settings.EVENKEEL_SCHEDULER_URL;
+  const scheduler =
+    schedulerUrl === undefined ? undefined : createSchedulerClient(schedulerUrl, { token: serverToken });
+  const store = createStore(aws, settings);
+  const hub = new Hub({ client, scheduler, store, clock, log, keeps: settings.EVENKEEL_KEEPS });
+  const app = createConsoleApp({
+    hub,
+    scheduler,
+    store,
+    log,
+    access: { allowedHosts: settings.EVENKEEL_ALLOWED_HOSTS, token },
+  });
+  const listening = await listen(app, { host: settings.HOST, port: settings.PORT });
+  process.stdout.write(`listening ${listening.url}\n`);
+  try {
+    await hub.run(stop.signal);
+  } finally {
+    aws.destroy();
+    await listening.close();
+  }
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  log.error(error instanceof ConfigError ? error.message : `stopped: ${describeError(error)}`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}

@@ -1,0 +1,22 @@
+/** The console's settings: environment variables. */
+import { z } from "zod";
+import { nameList, port, token } from "../../platform/config.ts";
+import { workloadEnvironment } from "../../platform/environment.ts";
+import { reachVariables } from "../../platform/server-address.ts";
+
+const url = z.url({ protocol: /^https?$/ });
+
+export const environment = workloadEnvironment.extend({
+  EVENKEEL_SERVER_URL: z.string(),
+  ...reachVariables,
+  /** Sent to the server and the scheduler; by default the console's own, as where all belong to one deployment. */
+  EVENKEEL_SERVER_TOKEN: token,
+  /** Left out: this loop has no scheduler. */
+  EVENKEEL_SCHEDULER_URL: url.optional(),
+  HOST: z.string().default("127.0.0.1"),
+  PORT: port.default(9030),
+  EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
+  EVENKEEL_TOKEN: token,
+  /** What becomes of the data when everything stops, in a few words for the page. */
+  EVENKEEL_KEEPS: z.string().max(200).default("data survives a restart"),
+});
