@@ -1,6 +1,4 @@
 /** One line at the bottom of the terminal that is written anew; on anything else a line now and then. */
-import { print } from "./format.ts";
-
 const plainIntervalMs = 10_000;
 
 export interface LiveLine {
@@ -14,13 +12,14 @@ export interface LiveLine {
 export function createLiveLine(output: NodeJS.WriteStream, monotonic: () => number): LiveLine {
   if (!output.isTTY) {
     let lastShown = Number.NEGATIVE_INFINITY;
+    const say = (text: string) => void output.write(`${text}\n`);
     return {
       show(text) {
         if (monotonic() - lastShown < plainIntervalMs) return;
         lastShown = monotonic();
-        print(text);
+        say(text);
       },
-      say: print,
+      say,
       clear() {},
     };
   }

@@ -8,6 +8,9 @@ import { addCosts } from "./costs.ts";
 import { addDown } from "./down.ts";
 import { addEnv } from "./env.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
+import { addFrontier } from "./frontier.ts";
+import { addKnobs } from "./knobs.ts";
+import { addReplay } from "./replay.ts";
 import { addStatus } from "./status.ts";
 import { addTail } from "./tail.ts";
 import { addUp } from "./up.ts";
@@ -32,7 +35,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .addHelpText("after", exitStatusHelp)
     .showHelpAfterError("(--help says more)")
     .exitOverride();
-  for (const add of [addUp, addDown, addStatus, addCosts, addAudit, addTail, addEnv]) add(program, run);
+  for (const add of [addUp, addDown, addStatus, addKnobs, addCosts, addFrontier, addReplay, addAudit, addTail, addEnv])
+    add(program, run);
   try {
     await program.parseAsync(args, { from: "user" });
     return status;

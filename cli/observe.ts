@@ -8,7 +8,7 @@ import { formatCount, formatSeconds, formatShare } from "./format.ts";
 /** An answer, or in one line why there is none. */
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
-async function ask<Schema extends z.ZodType>(
+export async function ask<Schema extends z.ZodType>(
   url: string,
   schema: Schema,
   token: string | undefined,

@@ -1,5 +1,6 @@
 /** Values of options, checked as they are read. */
 import { InvalidArgumentError } from "commander";
+import { systemClock } from "../platform/clock.ts";
 
 function numberBetween(text: string, min: number, max: number, what: string): number {
   const value = Number(text);
@@ -26,4 +27,45 @@ export function parseSeconds(text: string): number {
 /** Above 0: a budget of nothing cannot be planned with. */
 export function parseBudget(text: string): number {
   return numberBetween(text, 0.001, 3_600, "A number of seconds above 0, at most 3600,");
+}
+
+/** A time as ISO 8601, or how long ago: `90s`, `15m`, `2h`. Unix ms. */
+export function parseTime(text: string): number {
+  const ago = /^(\d+(?:\.\d+)?)([smh])$/.exec(text);
+  if (ago) return systemClock.now() - Number(ago[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[unitOf(ago[2])];
+  const time = Date.parse(text);
+  if (Number.isNaN(time))
+    throw new InvalidArgumentError("A time is expected: 2026-11-21T09:30:00Z, or how long ago: 90s, 15m, 2h.");
+  return time;
+}
+
+function unitOf(text: string | undefined): "s" | "m" | "h" {
+  return text === "s" || text === "m" ? text : "h";
+}
+
+/** Several budgets, divided by commas. */
+export function parseBudgets(text: string): number[] {
+  return text.split(",").map(parseBudget);
+}
+
+/** Half width of a band, relative. */
+export function parseBandWidth(text: string): number {
+  return numberBetween(text, 0.000001, 0.999999, "A share above 0 and below 1, such as 0.1,");
+}
+
+/** Mean ticks. */
+export function parseBurst(text: string): number {
+  return numberBetween(text, 1, 1_000, "A number of mean ticks, 1 to 1000,");
+}
+
+export function parseBursts(text: string): number[] {
+  return text.split(",").map(parseBurst);
+}
+
+export function parseMinutes(text: string): number {
+  return numberBetween(text, 0.5, 1_440, "A number of minutes, 0.5 to 1440,");
+}
+
+export function parseMs(text: string): number {
+  return numberBetween(text, 0.001, 1_000, "A number of ms above 0, at most 1000,");
 }

@@ -38,6 +38,8 @@ export interface Scheduler {
   run(signal: AbortSignal): Promise<void>;
   /** @param windowsSince Unix ms: windows that ended later; without it, the last 60 */
   status(windowsSince?: number): SchedulerStatus;
+  /** Those in force. */
+  knobs(): SchedulerKnobs;
   /**
    * Stores knobs and turns them from the next tick on.
    * @throws KnobsRefused
@@ -197,6 +199,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await watching;
       await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
     },
+    knobs: () => inputs.knobs,
     changeKnobs: (change) => inputs.changeKnobs(change),
     explain: (executionId) => journal.explain(executionId),
     status(windowsSince) {

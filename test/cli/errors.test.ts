@@ -14,12 +14,15 @@ describe("the command line", () => {
   });
   afterAll(() => place.remove());
 
-  it.each(["status", "costs", "audit", "tail", "env"])("says of %s that nothing runs", async (command) => {
-    expect(await place.run(command)).toMatchObject({
-      status: 3,
-      stderr: oneLine(/nothing runs here: start it with 'make local'/),
-    });
-  });
+  it.each(["status", "costs", "audit", "tail", "env", "knobs", "replay", "frontier"])(
+    "says of %s that nothing runs",
+    async (command) => {
+      expect(await place.run(command)).toMatchObject({
+        status: 3,
+        stderr: oneLine(/nothing runs here: start it with 'make local'/),
+      });
+    },
+  );
 
   it("has nothing to do for down", async () => {
     expect(await place.run("down")).toMatchObject({ status: 0, stdout: "nothing ran\n", stderr: "" });
@@ -72,6 +75,9 @@ describe("the command line", () => {
     [["up", "--latency-p95", "0"], /A number of seconds above 0/],
     [["audit", "--wait", "-1"], /A number of seconds, 0 to 3600/],
     [["tail", "--count", "many"], /A whole number, 0 or more/],
+    [["replay", "--from", "noon"], /A time is expected/],
+    [["frontier", "--budgets", "3,x"], /A number of seconds above 0/],
+    [["frontier", "--scenario", "five", "--from", "1h"], /cannot be used with/],
     [["cost"], /Did you mean costs/],
     [["status", "--jsno"], /unknown option '--jsno'/],
   ])("refuses %j", async (args, message) => {
@@ -79,7 +85,10 @@ describe("the command line", () => {
     expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(message) });
   });
 
-  it.each([["up"], ["down"], ["status"], ["costs"], ["audit"], ["tail"], ["env"]])("helps with %s", async (command) => {
-    expect(await place.run(command, "--help")).toMatchObject({ status: 0, stderr: "" });
-  });
+  it.each([["up"], ["down"], ["status"], ["costs"], ["audit"], ["tail"], ["env"], ["knobs"], ["replay"], ["frontier"]])(
+    "helps with %s",
+    async (command) => {
+      expect(await place.run(command, "--help")).toMatchObject({ status: 0, stderr: "" });
+    },
+  );
 });

@@ -56,6 +56,7 @@ function setup() {
       asked.push(since);
       return status;
     },
+    knobs: () => defaultKnobs,
     async changeKnobs(change: KnobsChange) {
       asked.push(change);
       if (change.burst === 7) throw new KnobsRefused("burst: no");

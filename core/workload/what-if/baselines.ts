@@ -1,4 +1,4 @@
-import type { Placement, TickObservation, Waiting } from "../core/workload/types.ts";
+import type { Placement, TickObservation, Waiting } from "../types.ts";
 
 /** What the bench compares: told what each tick did, says where executions shall run. */
 export interface Policy {
