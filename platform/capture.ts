@@ -6,7 +6,8 @@ import { workloadEnvironment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
 import { createSender } from "./sender.ts";
-import { readReceipts, readTombstones } from "./tables/executions.ts";
+import { readTombstones } from "./tables/executions.ts";
+import { readReceipts } from "./tables/receipts.ts";
 import { registerServer } from "./tables/servers.ts";
 import type { ServerInfo } from "./wire.ts";
 
@@ -29,6 +30,7 @@ export interface Capture {
 const settings = workloadEnvironment.pick({
   EVENKEEL_QUEUE_URL: true,
   EVENKEEL_EXECUTIONS_TABLE: true,
+  EVENKEEL_WINDOWS_TABLE: true,
   EVENKEEL_SERVERS_TABLE: true,
 });
 
@@ -41,13 +43,13 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
   const { serverId } = outbox;
   const document = createDocument(environment);
   const sqs = createSqs(environment);
+  const tables = { executions: names.EVENKEEL_EXECUTIONS_TABLE, windows: names.EVENKEEL_WINDOWS_TABLE };
   const sender = createSender({
     outbox,
     sqs,
     queueUrl: names.EVENKEEL_QUEUE_URL,
-    readReceipts: (incarnation, from, to) =>
-      readReceipts(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation, from, to),
-    readTombstones: (incarnation) => readTombstones(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation),
+    readReceipts: (incarnation, from, to) => readReceipts(document, tables, serverId, incarnation, from, to),
+    readTombstones: (incarnation) => readTombstones(document, tables.executions, serverId, incarnation),
     clock,
     random: Math.random,
     log,

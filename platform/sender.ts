@@ -15,7 +15,7 @@ import type { Outbox, Span } from "./outbox.ts";
 import type { StoredRow } from "./outbox-file.ts";
 import { type Range, RangeSet } from "./range-set.ts";
 import { ReceiptWatch, type ReceiptWatchOptions } from "./receipt-watch.ts";
-import { receiptSpan } from "./tables/executions.ts";
+import { receiptSpan } from "./tables/receipts.ts";
 import { batchFormat } from "./wire.ts";
 
 export interface SenderOptions {
@@ -63,7 +63,7 @@ export interface SenderTuning {
 }
 
 export const defaultTuning: SenderTuning = {
-  packMs: 2_000,
+  packMs: 2_200,
   maxMessageBytes: 62_000,
   maxMessageRows: receiptSpan,
   backlogWindow: 64,

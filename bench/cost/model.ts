@@ -23,8 +23,8 @@ export const assumptions = {
   /** The lease of 4 s is renewed after a third of it; costs' version and knobs are read every 2 s. */
   leaseWritesPerSecond: 0.75,
   schedulerReadUnitsPerSecond: 0.75,
-  /** The sender asks for receipts 500 ms after each message of 2 s: strongly consistent, what is under way and the newest. */
-  receiptReadsPerSecond: 1,
+  /** The sender asks each of the two tables once, 500 ms after a message: strongly consistent, what is under way and the newest. */
+  receiptReadsPerMessage: 2,
   alarms: 3,
   historyDays: 14,
   /** DynamoDB adds this to each item that it stores. */
@@ -77,7 +77,7 @@ export function costParts({ rate, messages, traffic, receiptUnits }: CostInput):
   return {
     executionWrites: write(rate * traffic.executionWriteUnits),
     windowWrites: write(traffic.windowWriteUnits),
-    receipts: write(messages * receiptUnits) + read(of.receiptReadsPerSecond),
+    receipts: write(messages * receiptUnits) + read(messages * of.receiptReadsPerMessage),
     queue: perMonth(queueRequests) * prices.sqsFifoRequest,
     recorder: lambda(messages, of.recordSeconds, of.recordGigabytes),
     estimator:

@@ -1,5 +1,5 @@
 /** How large items and messages are, taken from what the system itself builds. */
-import { receiptItem } from "../../platform/tables/executions.ts";
+import { receiptItem } from "../../platform/tables/receipts.ts";
 
 /**
  * Bytes that DynamoDB counts for an item: UTF-8 names and texts; numbers one byte per two significant digits and one
@@ -30,6 +30,9 @@ export function writeUnits(bytes: number): number {
   return Math.ceil(bytes / 1_024);
 }
 
-export const receiptUnits = writeUnits(
-  itemBytes(receiptItem("a".repeat(36), "b".repeat(36), { first: 1e9, last: 1e9 + 99 }, 1.8e12 + 1, 1)),
-);
+/** Of the two that a message leaves, one in each table. */
+export const receiptUnits =
+  2 *
+  writeUnits(
+    itemBytes(receiptItem("a".repeat(36), "b".repeat(36), { first: 1e9, last: 1e9 + 99 }, 1.8e12 + 1, 1, 1.8e9)),
+  );

@@ -1,4 +1,4 @@
-/** Table `executions`: one item per execution, and beside them receipts, tombstones and gaps per incarnation. */
+/** Table `executions`: one item per execution, and beside them tombstones, gaps and receipts (receipts.ts) per incarnation. */
 import { createHash } from "node:crypto";
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
@@ -6,18 +6,10 @@ import { type ExecutionRow, executionRow, type GapRow, gapRow, identifier, type 
 import { expiresAt, hourOf, hoursBetween, padSequence, padTime } from "./keys.ts";
 import { parseItem, parseItems, queryRange, scan, type UnreadableItem } from "./query.ts";
 
-/** A receipt covers at most this many sequence numbers: readers look no further back than that for one that overlaps. */
-export const receiptSpan = 1_000;
-/** The largest that its keys can hold. */
-const maxSequence = 999_999_999_999;
-
 const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt: z.int() };
 
 export const executionItemSchema = executionRow.omit({ type: true }).extend({ ...keys, incarnation: identifier });
 export type ExecutionItem = z.infer<typeof executionItemSchema>;
-
-export const receiptItemSchema = z.object({ ...keys, first: z.int(), last: z.int(), recordedAt: z.int() });
-export type ReceiptItem = z.infer<typeof receiptItemSchema>;
 
 export const tombstoneItemSchema = z.object({ ...keys, sequence: z.int(), reason: z.string(), buriedAt: z.int() });
 export type TombstoneItem = z.infer<typeof tombstoneItemSchema>;
@@ -43,27 +35,6 @@ export function executionItem(
     incarnation,
     ...fields,
     expiresAt: expiresAt(row.executedAt, ttlSeconds),
-  };
-}
-
-/** Says that `first..last` of an incarnation are all in their tables. At most `receiptSpan` long. */
-export function receiptItem(
-  serverId: string,
-  incarnation: string,
-  range: { readonly first: number; readonly last: number },
-  recordedAt: number,
-  ttlSeconds: number,
-): ReceiptItem {
-  if (range.last - range.first >= receiptSpan) {
-    throw new RangeError(`a receipt covers at most ${receiptSpan} sequence numbers, not ${range.first}..${range.last}`);
-  }
-  return {
-    key: `${serverId}#${incarnation}#receipts`,
-    at: `${padSequence(range.first)}#${padSequence(range.last)}`,
-    format: 1,
-    ...range,
-    recordedAt,
-    expiresAt: expiresAt(recordedAt, ttlSeconds),
   };
 }
 
@@ -115,33 +86,6 @@ function canonicalJson(value: unknown): string {
 
 function keyOf(item: Readonly<Record<string, unknown>>): string {
   return `${item.key} ${item.at}`;
-}
-
-/** Receipts that overlap `fromSequence..toSequence`, by their first number. Strongly consistent. */
-export async function readReceipts(
-  document: DynamoDBDocumentClient,
-  table: string,
-  serverId: string,
-  incarnation: string,
-  fromSequence: number,
-  toSequence = maxSequence,
-): Promise<{ first: number; last: number }[]> {
-  const receipts: { first: number; last: number }[] = [];
-  const items = queryRange(document, {
-    table,
-    partition: ["key", `${serverId}#${incarnation}#receipts`],
-    sort: [
-      "at",
-      padSequence(Math.max(0, fromSequence - receiptSpan)),
-      `${padSequence(Math.min(toSequence, maxSequence))}~`,
-    ],
-    consistent: true,
-  });
-  for await (const item of items) {
-    const { first, last } = parseItem(receiptItemSchema, item, table, keyOf(item));
-    if (last >= fromSequence) receipts.push({ first, last });
-  }
-  return receipts;
 }
 
 /** Tombstones from `fromSequence` on, in order. Strongly consistent. */

@@ -1,13 +1,9 @@
 /** Writes what messages carry to the tables. Every write is by a key derived from the row: a repeat changes nothing. */
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { type BatchWriteOptions, batchWrite, type Write } from "../../../platform/tables/batch-write.ts";
-import {
-  executionItem,
-  gapItem,
-  receiptItem,
-  receiptSpan,
-  tombstoneItem,
-} from "../../../platform/tables/executions.ts";
+import { executionItem, gapItem, type TombstoneItem, tombstoneItem } from "../../../platform/tables/executions.ts";
+import { expiresAt } from "../../../platform/tables/keys.ts";
+import { type ReceiptItem, receiptItem, receiptSpan } from "../../../platform/tables/receipts.ts";
 import { noteIncarnation } from "../../../platform/tables/servers.ts";
 import { windowItem } from "../../../platform/tables/windows.ts";
 import type { BatchEnvelope, OutboxRow } from "../../../platform/wire.ts";
@@ -98,11 +94,20 @@ export function createRecorder(options: RecorderOptions): Recorder {
     );
     const recorded = rows.map(({ sequence }) => sequence).filter((sequence) => !buried.has(sequence));
     const ttl = timeToLiveSeconds.receipts;
-    const items = [
-      ...contiguousRanges(recorded, receiptSpan).map((range) => receiptItem(serverId, incarnation, range, now(), ttl)),
-      ...[...buried].map(([sequence, reason]) => tombstoneItem(serverId, incarnation, sequence, reason, now(), ttl)),
-    ];
-    const writes = items.map((item) => ({ table: tables.executions, identity: `${item.key} ${item.at}`, item }));
+    const put = (table: string, item: ReceiptItem | TombstoneItem) => ({
+      table,
+      identity: `${item.key} ${item.at}`,
+      item,
+    });
+    const writes = [...buried].map(([sequence, reason]) =>
+      put(tables.executions, tombstoneItem(serverId, incarnation, sequence, reason, now(), ttl)),
+    );
+    const expiry = Math.min(...rows.map(rowExpiresAt));
+    for (const range of contiguousRanges(recorded, receiptSpan)) {
+      const receipt = receiptItem(serverId, incarnation, range, now(), ttl, expiry);
+      // One in each table: whichever is lost or restored, its receipts go with its rows.
+      writes.push(put(tables.executions, receipt), put(tables.windows, receipt));
+    }
     const [refused] = await batchWrite(document, writes, { ...options, signal });
     if (refused) throw new Error(`the table refused a receipt: ${refused.reason}`);
   }
@@ -128,6 +133,18 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return result;
     },
   };
+}
+
+/** Epoch seconds. */
+function rowExpiresAt(row: OutboxRow): number {
+  switch (row.type) {
+    case "execution":
+      return expiresAt(row.executedAt, timeToLiveSeconds.executions);
+    case "window":
+      return expiresAt(row.endedAt, timeToLiveSeconds.windows);
+    case "gap":
+      return expiresAt(row.to, timeToLiveSeconds.receipts);
+  }
 }
 
 function rowWrite(

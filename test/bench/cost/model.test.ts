@@ -11,13 +11,13 @@ describe("the model of cost", () => {
       windowWriteUnits: 2,
       messageBytes: 70_000,
     };
-    const parts = costParts({ rate: 10, messages: 0.5, traffic, receiptUnits: 1 });
+    const parts = costParts({ rate: 10, messages: 0.5, traffic, receiptUnits: 2 });
     // 2,628,000 s x 10 = 26.28 million executions of one unit at $0.625.
     expect(parts.executionWrites).toBeCloseTo(16.425, 6);
     // 2.628 million windows of two units.
     expect(parts.windowWrites).toBeCloseTo(3.285, 6);
-    // 1.314 million receipts at $0.625, 2.628 million reads at $0.125.
-    expect(parts.receipts).toBeCloseTo(0.82125 + 0.3285, 6);
+    // 1.314 million times two receipts at $0.625, as many reads at $0.125.
+    expect(parts.receipts).toBeCloseTo(1.6425 + 0.3285, 6);
     // 70,000 bytes are two requests to send and two to receive, one deletes: 2.5/s; 5 polls in 20 s: 0.25/s. 7.227 million at $0.50.
     expect(parts.queue).toBeCloseTo(3.6135, 6);
     // 1.314 million invocations at $0.20, 39,420 GB-s.

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { afterAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import { createAws } from "../../../platform/aws.ts";
-import { readExecutions, readGaps, readReceipts, readTombstones } from "../../../platform/tables/executions.ts";
+import { readExecutions, readGaps, readTombstones } from "../../../platform/tables/executions.ts";
+import { readReceipts } from "../../../platform/tables/receipts.ts";
 import { listIncarnations, listServers } from "../../../platform/tables/servers.ts";
 import { readWindows } from "../../../platform/tables/windows.ts";
 import { sharedCloud } from "../../support/cloud.ts";
@@ -33,7 +34,8 @@ function send(body: string): Promise<unknown> {
   );
 }
 
-const receipts = () => readReceipts(aws.document, table, serverId, "i", 0);
+const tables = { executions: table, windows: environment.EVENKEEL_WINDOWS_TABLE };
+const receipts = () => readReceipts(aws.document, tables, serverId, "i", 0);
 const tombstones = () => readTombstones(aws.document, table, serverId, "i");
 /** A batch of receipts and tombstones is not there all at once. */
 const atLeast = (count: number) => (read: readonly unknown[]) => read.length >= count;

@@ -1,16 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import {
-  executionItem,
-  gapItem,
-  readReceipts,
-  receiptItem,
-  receiptSpan,
-  rowHash,
-  tombstoneItem,
-} from "../../../platform/tables/executions.ts";
+import { executionItem, gapItem, rowHash, tombstoneItem } from "../../../platform/tables/executions.ts";
 import type { ExecutionRow } from "../../../platform/wire.ts";
-import { documentAnsweredBy } from "../../support/document.ts";
 
 // 1795251599999 ms is 2026-11-21T08:59:59.999Z (date -u -d @1795251599).
 const row: ExecutionRow = {
@@ -63,43 +54,10 @@ describe("an execution's item", () => {
   });
 });
 
-describe("receipts, tombstones and gaps", () => {
+describe("tombstones and gaps", () => {
   it("stand beside executions, under their incarnation", () => {
-    expect(receiptItem("s", "i", { first: 3, last: 12 }, 5_000, 60)).toMatchObject({
-      key: "s#i#receipts",
-      at: "000000000003#000000000012",
-      expiresAt: 65,
-    });
     expect(tombstoneItem("s", "i", 3, "bad", 5_000, 60)).toMatchObject({ key: "s#i#tombstones", at: "000000000003" });
     const gap = { type: "gap", sequence: 3, epoch: "e", from: 1_000, to: 2_000, reason: "away" } as const;
     expect(gapItem("s", "i", gap, 60)).toMatchObject({ key: "s#i#gaps", at: expect.stringMatching(/^000000000003#/) });
-  });
-
-  it("refuses a receipt longer than readers look back", () => {
-    expect(receiptItem("s", "i", { first: 1, last: receiptSpan }, 0, 60).last).toBe(receiptSpan);
-    expect(() => receiptItem("s", "i", { first: 1, last: receiptSpan + 1 }, 0, 60)).toThrow("at most 1000 ");
-  });
-
-  it("reads, strongly consistent, receipts that begin before the number asked for but reach it", async () => {
-    const asked: Readonly<Record<string, unknown>>[] = [];
-    const items = [
-      receiptItem("s", "i", { first: 1, last: 9 }, 0, 60),
-      receiptItem("s", "i", { first: 5, last: 10 }, 0, 60),
-      receiptItem("s", "i", { first: 11, last: 12 }, 0, 60),
-    ];
-    const document = documentAnsweredBy((_, input) => {
-      asked.push(input);
-      return { Items: items };
-    });
-    expect(await readReceipts(document, "t", "s", "i", 10, 50)).toEqual([
-      { first: 5, last: 10 },
-      { first: 11, last: 12 },
-    ]);
-    expect(asked).toEqual([
-      expect.objectContaining({
-        ConsistentRead: true,
-        ExpressionAttributeValues: { ":partition": "s#i#receipts", ":from": "000000000000", ":to": "000000000050~" },
-      }),
-    ]);
   });
 });

@@ -17,16 +17,22 @@ const running = new AbortController().signal;
 function setUp(refuses: (keys: readonly string[]) => void = () => {}, bury: DeadLetters = async () => {}) {
   const items = new Map<string, Readonly<Record<string, unknown>>>();
   const noted: unknown[] = [];
+  const receipts: string[] = [];
   const letters: DeadLetter[] = [];
   const document = documentAnsweredBy((command, input) => {
     if (command === "PutItemCommand" || command === "PutCommand") {
       noted.push(input.Item);
       return {};
     }
-    const puts = Object.values(batch.parse(input).RequestItems).flat();
-    const read = puts.map(({ PutRequest: { Item: item } }) => ({ id: `${item.key} ${item.at}`, item }));
+    const requests = Object.entries(batch.parse(input).RequestItems);
+    const read = requests.flatMap(([table, puts]) =>
+      puts.map(({ PutRequest: { Item: item } }) => ({ table, id: `${item.key} ${item.at}`, item })),
+    );
     refuses(read.map(({ id }) => id));
-    for (const { id, item } of read) items.set(id, item);
+    for (const { table, id, item } of read) {
+      items.set(id, item);
+      if (item.key.endsWith("#receipts")) receipts.push(`${table} ${item.at}`);
+    }
     return {};
   });
   const recorder = createRecorder({
@@ -41,7 +47,7 @@ function setUp(refuses: (keys: readonly string[]) => void = () => {}, bury: Dead
     random: () => 0,
     warn: () => {},
   });
-  return { recorder, items, noted, letters };
+  return { recorder, items, noted, receipts, letters };
 }
 
 const execution = (sequence: number, more: object = {}) => ({
@@ -72,6 +78,15 @@ describe("the recorder", () => {
     expect([...items.keys()].filter((id) => id.startsWith("s#q#"))).toHaveLength(3);
     expect(beside(items, "receipts")).toEqual(["000000000001#000000000002", "000000000003#000000000003"]);
     expect(noted).toEqual([expect.objectContaining({ serverId: "s", item: "incarnation#i", firstSeenAt: 1_000_000 })]);
+  });
+
+  it("leaves a receipt in each table, which says when the first of its rows may go", async () => {
+    const { recorder, items, receipts } = setUp();
+    await recorder.record([message("a", "g", 1, 2, [execution(1, { executedAt: 9_000 }), execution(2)])], running);
+    const at = "000000000001#000000000002";
+    expect(receipts).toEqual([`executions ${at}`, `windows ${at}`]);
+    // Executed at 2 ms, kept for 14 days.
+    expect(items.get(`s#i#receipts ${at}`)).toMatchObject({ twin: true, rowsExpireAt: 14 * 86_400 });
   });
 
   it("makes one item of a row that comes twice, and two of a conflicting one", async () => {
