@@ -1,170 +1,177 @@
+import { existsSync, globSync } from "node:fs";
 import type { Command } from "commander";
+import { LocalError } from "../local/errors.ts";
+import { auditServer, type IncarnationAudit, type ServerAudit, sizeOf } from "../platform/audit.ts";
+import { createDocument, createSqs } from "../platform/aws.ts";
 import { systemClock } from "../platform/clock.ts";
-import { type Range, RangeSet } from "../platform/range-set.ts";
-import { readGaps, readReceipts, readTombstones } from "../platform/tables/executions.ts";
-import { scan } from "../platform/tables/query.ts";
-import { listIncarnations } from "../platform/tables/servers.ts";
-import type { ServerInfo } from "../platform/wire.ts";
-import { type Connection, connect, serverClient, withDocument } from "./connection.ts";
+import type { Range } from "../platform/range-set.ts";
+import { connect, serverClient } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { formatCount, formatTable, print, printJson } from "./format.ts";
+import { createLiveLine } from "./live-line.ts";
 import { parseSeconds } from "./options.ts";
 
 interface AuditOptions {
   readonly wait: number;
   readonly deep: boolean;
+  readonly watch: boolean;
+  readonly ledger?: string | false;
   readonly json: boolean;
 }
 
-/** One outbox file: its rows (executions, windows, gaps) are numbered from 1. */
-interface IncarnationAudit {
-  readonly incarnation: string;
-  /** The last number given out when the audit began; of an earlier outbox, the last that ever came. */
-  readonly executed: number;
-  readonly recorded: number;
-  /** Rows that no receipt covers. */
-  readonly missing: readonly Range[];
-  /** Rows that could not be read and lie in the dead-letter queue. */
-  readonly deadLettered: number;
-  /** With --deep: rows that a receipt covers and no table has. */
-  readonly absent: readonly Range[];
-  /** With --deep: rows beyond the first under one number. */
-  readonly duplicated: number;
-  /** Times in which a tap could not see its server: what ran then may be missing. */
-  readonly gaps: number;
-}
+const help = `
+It reads receipts and gaps, not rows: 10^8 executions take seconds to minutes. With --deep it reads every row of both
+tables (and pays for that): rows that a receipt claims and that are not there, rows that stand twice or differ.
+Exit status: 0 only when nothing is missing and nothing may have gone unseen, 1 otherwise.`;
 
 export function addAudit(program: Command, run: (action: Promise<ExitStatus>) => Promise<void>): void {
   program
     .command("audit")
-    .description("compare the server's numbering with the table; exit status 0 only when nothing is missing")
+    .description("compare what was executed with the tables; exit status 0 only when nothing is missing")
     .option("--wait <seconds>", "how long rows on their way may take", parseSeconds, 15)
     .option("--deep", "look for each row itself, not only for its receipt (reads the whole tables)", false)
-    .option("--json", "one JSON object", false)
+    .option("--watch", "again every 2 seconds, until Ctrl-C", false)
+    .option("--ledger <file>", "the engine's own account; default: that of the simulated database run here")
+    .option("--no-ledger", "leave it out")
+    .option("--json", "one JSON object (with --watch: a line each time)", false)
+    .addHelpText("after", help)
     .action((options: AuditOptions) => run(audit(options, program.opts<{ directory: string }>().directory)));
 }
 
-async function audit({ wait, deep, json }: AuditOptions, directory: string): Promise<ExitStatus> {
+const watchMs = 2_000;
+
+async function audit(options: AuditOptions, directory: string): Promise<ExitStatus> {
+  const { wait, deep, watch, json } = options;
   const connection = connect(directory);
   const client = serverClient(connection);
-  const server = await client.server();
-  const deadline = systemClock.monotonic() + wait * 1_000;
-  for (;;) {
-    const incarnations = await auditServer(connection, server, deep);
-    const complete = incarnations.every(isComplete);
-    if (!complete && systemClock.monotonic() < deadline) {
-      await systemClock.sleep(500);
-      continue;
+  const document = createDocument(connection.aws);
+  const sqs = createSqs(connection.aws);
+  const stop = new AbortController();
+  if (watch) for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
+  const progress = createLiveLine(process.stderr, systemClock.monotonic);
+  const deadline = systemClock.monotonic() + (watch ? 0 : wait * 1_000);
+  try {
+    for (;;) {
+      const server = await client.server();
+      const result = await auditServer({
+        document,
+        sqs,
+        names: connection.names,
+        server,
+        ledgerFile: ledgerOf(options, directory, server.serverId),
+        deep,
+        now: Date.now(),
+        onProgress: (rows) => {
+          if (process.stderr.isTTY) progress.show(`${formatCount(rows)} rows read`);
+        },
+      });
+      progress.clear();
+      const good = result.complete && result.exact;
+      if (!good && systemClock.monotonic() < deadline && mayYetCome(result)) {
+        await systemClock.sleep(500);
+        continue;
+      }
+      if (json) printJson(result);
+      else print(`${watch && process.stdout.isTTY ? "\u001b[2J\u001b[H" : ""}${screen(result)}`);
+      if (watch) await systemClock.sleep(watchMs, stop.signal);
+      if (!watch || stop.signal.aborted) return good ? exitStatus.ok : exitStatus.no;
     }
-    const { waiting } = (await client.server()).outbox;
-    const result = { serverId: server.serverId, complete, waiting, incarnations };
-    if (json) printJson(result);
-    else print(screen(result));
-    return complete ? exitStatus.ok : exitStatus.no;
+  } finally {
+    document.destroy();
+    sqs.destroy();
   }
 }
 
-function isComplete({ missing, deadLettered, absent }: IncarnationAudit): boolean {
-  return missing.length === 0 && deadLettered === 0 && absent.length === 0;
+/** The ledger of the simulated database that runs from `directory`, unless told otherwise. */
+function ledgerOf({ ledger }: AuditOptions, directory: string, serverId: string): string | undefined {
+  if (ledger === false) return undefined;
+  if (ledger !== undefined) {
+    if (!existsSync(ledger)) throw new LocalError(`${ledger}: there is no such ledger`);
+    return ledger;
+  }
+  if (process.env.EVENKEEL_SERVER_URL) return undefined;
+  return globSync(`*/servers/${serverId}/database/ledger.log`, { cwd: directory }).map(
+    (file) => `${directory}/${file}`,
+  )[0];
 }
 
-/** Audits every outbox that the server ever had, up to what it had given out when `server` was asked. */
-async function auditServer(connection: Connection, server: ServerInfo, deep: boolean): Promise<IncarnationAudit[]> {
-  const { serverId, outbox } = server;
-  const { EVENKEEL_EXECUTIONS_TABLE: table, EVENKEEL_SERVERS_TABLE: servers } = connection.names;
-  return withDocument(connection, async (document) => {
-    const known = (await listIncarnations(document, servers, serverId)).map(({ incarnation }) => incarnation);
-    const audits: IncarnationAudit[] = [];
-    for (const incarnation of new Set([...known, outbox.incarnation])) {
-      const receipts = new RangeSet(await readReceipts(document, table, serverId, incarnation, 0));
-      const tombstones = await readTombstones(document, table, serverId, incarnation);
-      const buried = new RangeSet(tombstones.map(({ sequence }) => ({ first: sequence, last: sequence })));
-      const covered = new RangeSet([...receipts.ranges, ...buried.ranges]);
-      const executed = incarnation === outbox.incarnation ? outbox.lastSequence : (covered.ranges.at(-1)?.last ?? 0);
-      const missing = covered.missing({ first: 1, last: executed });
-      const deadLettered = sizeOf(buried.within({ first: 1, last: executed }));
-      const { absent, duplicated } = deep
-        ? await compareRows(connection, serverId, incarnation, covered, buried, executed)
-        : { absent: [], duplicated: 0 };
-      audits.push({
-        incarnation,
-        executed,
-        recorded: executed - sizeOf(missing) - deadLettered - sizeOf(absent),
-        missing,
-        deadLettered,
-        absent,
-        duplicated,
-        gaps: (await readGaps(document, table, serverId, incarnation)).length,
-      });
-    }
-    return audits;
-  });
-}
-
-/** Rows up to `last` that are said to be recorded and of which no table has an item, and rows that it has twice. */
-async function compareRows(
-  connection: Connection,
-  serverId: string,
-  incarnation: string,
-  covered: RangeSet,
-  buried: RangeSet,
-  last: number,
-): Promise<Pick<IncarnationAudit, "absent" | "duplicated">> {
-  const { EVENKEEL_EXECUTIONS_TABLE, EVENKEEL_WINDOWS_TABLE } = connection.names;
-  const sequences = new Set<number>();
-  let rows = 0;
-  await withDocument(connection, async (document) => {
-    for (const table of [EVENKEEL_EXECUTIONS_TABLE, EVENKEEL_WINDOWS_TABLE]) {
-      for await (const { key, incarnation: of, sequence } of scan(document, table)) {
-        if (of !== incarnation || typeof sequence !== "number" || !String(key).startsWith(`${serverId}#`)) continue;
-        sequences.add(sequence);
-        rows += 1;
-      }
-    }
-  });
-  const present = new RangeSet(buried.ranges);
-  // In order, for a set of ranges takes a number at its end at once.
-  for (const sequence of Uint32Array.from(sequences).sort()) present.add({ first: sequence, last: sequence });
-  const absent = present.missing({ first: 1, last }).flatMap((range) => covered.within(range));
-  return { absent, duplicated: rows - sequences.size };
-}
-
-function sizeOf(ranges: readonly Range[]): number {
-  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-}
-
-interface AuditResult {
-  readonly serverId: string;
-  readonly complete: boolean;
-  /** Rows in the outbox that are not recorded yet, those executed since the audit began among them. */
-  readonly waiting: number;
-  readonly incarnations: readonly IncarnationAudit[];
+/** Waiting helps while what is missing is still held. */
+function mayYetCome({ incarnations }: ServerAudit): boolean {
+  return incarnations.every(({ lost, deadLettered, gaps }) => lost.length === 0 && deadLettered === 0 && gaps === 0);
 }
 
 const shownRanges = 5;
 
-function screen({ serverId, complete, waiting, incarnations }: AuditResult): string {
-  const rows = incarnations.map((audit) => [
+function screen({
+  serverId,
+  complete,
+  exact,
+  duplicated,
+  waiting,
+  queue,
+  deadLetters,
+  incarnations,
+}: ServerAudit): string {
+  const deep = duplicated !== null;
+  const titles = [
+    "outbox",
+    "executed",
+    "recorded",
+    "missing",
+    "in outbox",
+    "lost",
+    "dead letters",
+    "discarded",
+    "gaps",
+  ];
+  const rows = incarnations.map(({ rows: found, ...audit }) => [
     audit.incarnation,
     audit.executed,
     audit.recorded,
-    sizeOf(audit.missing) + sizeOf(audit.absent),
-    audit.duplicated,
+    sizeOf(audit.missing) + sizeOf(found?.absent ?? []),
+    audit.inOutbox,
+    sizeOf(audit.lost),
     audit.deadLettered,
+    audit.discarded,
     audit.gaps,
+    ...(deep ? [found?.conflicting ?? 0, found?.wrong ?? 0] : []),
   ]);
-  const titles = ["outbox", "executed", "recorded", "missing", "duplicated", "dead letters", "gaps"];
-  const lines = [formatTable(titles, rows)];
-  for (const { incarnation, missing, absent } of incarnations) {
-    lines.push(...describeRanges(`${incarnation}: without a receipt`, missing));
-    lines.push(...describeRanges(`${incarnation}: with a receipt, but not in the table`, absent));
+  const lines = [formatTable(deep ? [...titles, "conflicting", "wrong"] : titles, rows)];
+  for (const audit of incarnations) lines.push(...describe(audit));
+  const total = (count: (audit: IncarnationAudit) => number) =>
+    formatCount(incarnations.reduce((sum, audit) => sum + count(audit), 0));
+  if (incarnations.some(({ ledger }) => ledger)) {
+    const [executions, unrecorded] = [
+      total((of) => of.ledger?.executions ?? 0),
+      total((of) => of.ledger?.unrecorded ?? 0),
+    ];
+    lines.push(`the engine's ledger: ${executions} executions, ${unrecorded} of them not recorded`);
   }
-  const missing = incarnations.reduce((sum, audit) => sum + sizeOf(audit.missing), 0);
-  if (missing > 0) {
-    lines.push(`${formatCount(Math.min(missing, waiting))} of the missing rows still wait in the outbox`);
-  }
-  lines.push(`server ${serverId}: ${complete ? "everything that was executed is recorded" : "NOT complete"}`);
+  if (deep) lines.push(`under more than one number: ${formatCount(duplicated)}`);
+  const letters = deadLetters === null ? "" : `; about ${formatCount(deadLetters)} letters in the dead-letter queue`;
+  const messages = queue && `about ${formatCount(queue.waiting + queue.underWay)} messages in the queue${letters}`;
+  lines.push(`${formatCount(waiting)} rows wait in the outbox; ${messages ?? "the queue does not answer"}`);
+  lines.push(`server ${serverId}: ${verdict(complete, exact, incarnations)}`);
   return lines.join("\n");
+}
+
+function verdict(complete: boolean, exact: boolean, incarnations: readonly IncarnationAudit[]): string {
+  if (complete && exact) return "everything that was executed is recorded";
+  if (complete) return "everything is recorded, but NOT exactly once";
+  const lacks = incarnations.some(
+    ({ missing, deadLettered, rows, ledger }) =>
+      missing.length > 0 || deadLettered > 0 || (rows?.absent.length ?? 0) > 0 || (ledger?.unrecorded ?? 0) > 0,
+  );
+  return lacks ? "NOT complete" : "NOT known to be complete: something may have gone unseen in the gaps";
+}
+
+function describe({ incarnation, missing, lost, rows, expired }: IncarnationAudit): string[] {
+  return [
+    ...describeRanges(`${incarnation}: without a receipt`, missing),
+    ...describeRanges(`${incarnation}: without a receipt, and held by nobody any more`, lost),
+    ...describeRanges(`${incarnation}: with a receipt, but not in the table`, rows?.absent ?? []),
+    ...(expired > 0 ? [`${incarnation}: ${formatCount(expired)} rows are past the time that they are kept for`] : []),
+  ];
 }
 
 function describeRanges(what: string, ranges: readonly Range[]): string[] {

@@ -83,7 +83,7 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     },
     info() {
       const { lastSentAt, trouble } = sender.status();
-      return { ...outbox.state(), lastSentAt, trouble };
+      return { ...outbox.state(), lastSentAt, trouble, incarnations: outbox.held() };
     },
   };
 }

@@ -19,8 +19,8 @@ import {
 } from "./outbox-file.ts";
 import { repairFile } from "./outbox-repair.ts";
 import { OutboxDamaged, OutboxFull, transaction, translate } from "./outbox-sqlite.ts";
-import type { Range } from "./range-set.ts";
-import type { GapRow, OutboxRow } from "./wire.ts";
+import { type Range, RangeSet } from "./range-set.ts";
+import type { GapRow, HeldIncarnation, OutboxRow } from "./wire.ts";
 
 /** A row before the outbox has numbered it. */
 export type NewRow = OutboxRow extends infer Row ? (Row extends OutboxRow ? Omit<Row, "sequence"> : never) : never;
@@ -181,6 +181,21 @@ export class Outbox {
       first: firstPosition,
       last: (incarnations[index + 1]?.firstPosition ?? lastPosition + 1) - 1,
     }));
+  }
+
+  /** What is on disk of each incarnation, oldest first, in its sequence numbers. */
+  held(): HeldIncarnation[] {
+    return this.spans().map(({ incarnation, first, last }) => {
+      const held = new RangeSet([
+        ...this.recordedAndHeld({ first, last }),
+        ...this.#file.settled.missing({ first, last }),
+      ]);
+      const sequences = held.ranges.map((range) => ({
+        first: range.first - first + 1,
+        last: range.last - first + 1,
+      }));
+      return { incarnation, lastSequence: last - first + 1, held: sequences };
+    });
   }
 
   /** Positions without a receipt. */

@@ -124,6 +124,15 @@ export const placeResponse = z.object({
 });
 export type PlaceResponse = z.infer<typeof placeResponse>;
 
+const heldIncarnation = z.object({
+  incarnation: identifier,
+  /** Last sequence number given out. */
+  lastSequence: count,
+  /** Rows on disk, recorded or not: what of them has no receipt is sent by itself. */
+  held: z.array(z.object({ first: sequence, last: sequence })),
+});
+export type HeldIncarnation = z.infer<typeof heldIncarnation>;
+
 /** `GET /server`: who this is, its clockwork, and what its outbox holds. Sequence numbers are of `incarnation`. */
 export const serverInfo = z.object({
   serverId: identifier,
@@ -146,6 +155,10 @@ export const serverInfo = z.object({
     lastSentAt: milliseconds.nullable(),
     /** Why sending does not work at the moment, in one line; null while it does. */
     trouble: z.string().nullable(),
+    /** What comes to its bounds and is to be seen to before it gets there, in one line; null while nothing does. */
+    warning: z.string().nullable().optional(),
+    /** What the file holds of each incarnation that it knows, oldest first, in its sequence numbers. */
+    incarnations: z.array(heldIncarnation).optional(),
   }),
   /** What has run since the epoch began, by type. */
   counted: z.object({ executions: count, windows: count, gaps: count }),

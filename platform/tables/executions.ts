@@ -11,7 +11,14 @@ const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt:
 export const executionItemSchema = executionRow.omit({ type: true }).extend({ ...keys, incarnation: identifier });
 export type ExecutionItem = z.infer<typeof executionItemSchema>;
 
-export const tombstoneItemSchema = z.object({ ...keys, sequence: z.int(), reason: z.string(), buriedAt: z.int() });
+export const tombstoneItemSchema = z.object({
+  ...keys,
+  sequence: z.int(),
+  reason: z.string(),
+  buriedAt: z.int(),
+  /** A person has given the row up. */
+  discarded: z.object({ why: z.string(), at: z.int() }).optional(),
+});
 export type TombstoneItem = z.infer<typeof tombstoneItemSchema>;
 
 export const gapItemSchema = gapRow.omit({ type: true }).extend({ ...keys, incarnation: identifier });

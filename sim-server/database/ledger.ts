@@ -1,17 +1,9 @@
 /**
- * The engine's own account of what it executed, apart from the outbox, for audits. Never reachable over HTTP.
- *
- * A text file that only grows; a line counts when it ends in ";" (one cut off by a kill does not):
- *
- *     epoch <epoch> <serverId>;
- *     query <index> <queryId>;                                       before the query's first execution in the epoch
- *     incarnation <incarnation>;                                     of the sequence numbers that follow; absent without an outbox
- *     tick <tick> <Unix ms> <first sequence> <index>:<executionId>...;   executions in order of their sequence numbers
- *
- * About 45 bytes an execution. Why it is synced once a second only: docs/adr/0404.
+ * The engine's own account of what it executed, apart from the outbox, for audits. Never reachable over HTTP. Its format
+ * stands with its reader, platform/ledger-file.ts. About 45 bytes an execution; why it is synced once a second only:
+ * docs/adr/0404.
  */
-import { closeSync, createReadStream, fdatasync, fdatasyncSync, openSync, writeSync } from "node:fs";
-import { createInterface } from "node:readline";
+import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from "node:fs";
 
 export interface LedgerTick {
   readonly tick: number;
@@ -20,18 +12,6 @@ export interface LedgerTick {
   /** Where the outbox put the executions; undefined without one. */
   readonly sequences: { readonly incarnation: string; readonly first: number } | undefined;
   readonly executed: readonly { readonly id: string; readonly queryId: string }[];
-}
-
-export interface LedgerEntry {
-  readonly serverId: string;
-  readonly epoch: string;
-  /** Undefined, like `sequence`, for a server without an outbox. */
-  readonly incarnation: string | undefined;
-  readonly sequence: number | undefined;
-  readonly tick: number;
-  readonly executedAt: number;
-  readonly queryId: string;
-  readonly executionId: string;
 }
 
 export class Ledger {
@@ -87,52 +67,5 @@ export class Ledger {
     this.#torn = true;
     for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
     this.#torn = false;
-  }
-}
-
-/** Every execution in the file, in order. Throws on a line that is whole and not of the format. */
-export async function* readLedger(file: string): AsyncGenerator<LedgerEntry> {
-  let epoch = "";
-  let serverId = "";
-  let incarnation: string | undefined;
-  let queries = new Map<string, string>();
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (!line.endsWith(";")) continue;
-    const [kind, ...words] = line.slice(0, -1).split(" ");
-    switch (kind) {
-      case "epoch":
-        [epoch = "", serverId = ""] = words;
-        incarnation = undefined;
-        queries = new Map();
-        break;
-      case "query":
-        queries.set(words[0] ?? "", words[1] ?? "");
-        break;
-      case "incarnation":
-        incarnation = words[0];
-        break;
-      case "tick": {
-        const [tick, executedAt, first, ...items] = words;
-        for (const [offset, item] of items.entries()) {
-          const [number = "", executionId = ""] = item.split(":");
-          const queryId = queries.get(number);
-          if (queryId === undefined) throw new Error(`${file}: no query ${number}`);
-          const sequence = incarnation === undefined ? undefined : Number(first) + offset;
-          yield {
-            serverId,
-            epoch,
-            incarnation,
-            sequence,
-            tick: Number(tick),
-            executedAt: Number(executedAt),
-            queryId,
-            executionId,
-          };
-        }
-        break;
-      }
-      default:
-        throw new Error(`${file}: not a line of a ledger: ${line.slice(0, 80)}`);
-    }
   }
 }

@@ -1,15 +1,24 @@
 import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { join } from "node:path";
 import { PutCommand } from "@aws-sdk/lib-dynamodb";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import { createDocument } from "../../platform/aws.ts";
-import { executionItem, receiptItem, tombstoneItem } from "../../platform/tables/executions.ts";
+import { executionItem, gapItem, tombstoneItem } from "../../platform/tables/executions.ts";
+import { receiptItem } from "../../platform/tables/receipts.ts";
 import { noteIncarnation } from "../../platform/tables/servers.ts";
+import type { ExecutionRow } from "../../platform/wire.ts";
 import { sharedCloud } from "../support/cloud.ts";
 import { Place } from "../support/evenkeel.ts";
+import { eventually } from "../support/eventually.ts";
 import { executionRow } from "../support/rows.ts";
 
+jest.setTimeout(60_000);
+
 const day = 86_400;
+const executedAt = Date.now();
+const later = Math.floor(executedAt / 1_000) + day;
 
 describe("the audit", () => {
   const cloud = sharedCloud();
@@ -34,7 +43,7 @@ describe("the audit", () => {
   });
 
   /** A server that has executed `lastSequence` rows, and what is in the table of them. */
-  async function given(lastSequence: number) {
+  async function given(lastSequence: number, heldFrom = 1) {
     const serverId = `audit-${randomUUID()}`;
     const incarnation = randomUUID();
     const outbox = {
@@ -45,19 +54,50 @@ describe("the audit", () => {
       bytes: 1,
       lastSentAt: null,
       trouble: null,
+      incarnations: [{ incarnation, lastSequence, held: [{ first: heldFrom, last: lastSequence }] }],
     };
     const counted = { executions: lastSequence, windows: 0, gaps: 0 };
     const clockwork = { tick: 1, tickMs: 100, windowTicks: 10, defaultDelayTicks: 1 };
     answer = { serverId, kind: "native", epoch: "epoch", ...clockwork, outbox, counted };
-    const put = (Item: object) => document.send(new PutCommand({ TableName: table, Item: { ...Item } }));
+    const put = (Item: object, TableName = table) => document.send(new PutCommand({ TableName, Item: { ...Item } }));
+    const writeReceipt = async (
+      first: number,
+      last: number,
+      of: string,
+      tables: readonly string[],
+      expiry = later,
+      recordedAt = Date.now(),
+    ) => {
+      const item = receiptItem(serverId, of, { first, last }, recordedAt, 30 * day, expiry);
+      for (const name of tables) await put(item, name);
+    };
     return {
       serverId,
       incarnation,
       receipt: (first: number, last: number, of = incarnation) =>
-        put(receiptItem(serverId, of, { first, last }, Date.now(), day)),
-      bury: (sequence: number) => put(tombstoneItem(serverId, incarnation, sequence, "not JSON", Date.now(), day)),
-      record: (sequence: number, executedAt = Date.now()) =>
-        put(executionItem(serverId, incarnation, executionRow(sequence, { executedAt }), day)),
+        writeReceipt(first, last, of, [table, cloud.EVENKEEL_WINDOWS_TABLE]),
+      /** As after `resource-windows` alone was lost. */
+      receiptInOneTable: (first: number, last: number) => writeReceipt(first, last, incarnation, [table]),
+      expiredReceipt: (first: number, last: number) =>
+        writeReceipt(first, last, incarnation, [table, cloud.EVENKEEL_WINDOWS_TABLE], 1),
+      /** About to expire. */
+      oldReceipt: (first: number, last: number) =>
+        writeReceipt(
+          first,
+          last,
+          incarnation,
+          [table, cloud.EVENKEEL_WINDOWS_TABLE],
+          1,
+          Date.now() - 29.5 * day * 1_000,
+        ),
+      bury: (sequence: number, more = {}) =>
+        put({ ...tombstoneItem(serverId, incarnation, sequence, "not JSON", Date.now(), day), ...more }),
+      gap: () =>
+        put(
+          gapItem(serverId, incarnation, { type: "gap", sequence: 2, epoch: "e", from: 1, to: 2, reason: "away" }, day),
+        ),
+      record: (sequence: number, more: Partial<ExecutionRow> = {}) =>
+        put(executionItem(serverId, incarnation, executionRow(sequence, { executedAt, ...more }), day)),
     };
   }
   const audit = (...options: string[]) =>
@@ -131,17 +171,127 @@ describe("the audit", () => {
     const found = await audit("--deep", "--json");
     expect(found.status).toBe(1);
     expect(JSON.parse(found.stdout)).toMatchObject({
-      incarnations: [{ recorded: 2, absent: [{ first: 2, last: 2 }] }],
+      incarnations: [{ recorded: 2, rows: { absent: [{ first: 2, last: 2 }] } }],
     });
   });
 
-  it("counts rows that stand twice under one number", async () => {
+  it("tells what is still held from what is lost for good", async () => {
+    const { receipt, incarnation } = await given(9, 6);
+    await receipt(4, 7);
+    const found = await audit("--json");
+    expect(found.status).toBe(1);
+    expect(JSON.parse(found.stdout)).toMatchObject({
+      incarnations: [{ recorded: 4, inOutbox: 2, lost: [{ first: 1, last: 3 }] }],
+    });
+    expect((await audit()).stdout).toContain(`${incarnation}: without a receipt, and held by nobody any more: 1-3`);
+  });
+
+  it("takes a row for recorded when both tables have its receipt", async () => {
+    const { receipt, receiptInOneTable } = await given(5);
+    await receipt(1, 2);
+    await receiptInOneTable(3, 5);
+    const found = await audit("--json");
+    expect(found.status).toBe(1);
+    expect(JSON.parse(found.stdout)).toMatchObject({
+      incarnations: [{ missing: [{ first: 3, last: 5 }], inOutbox: 3 }],
+    });
+  });
+
+  it("takes what a person has given up as accounted for", async () => {
+    const { receipt, bury } = await given(3);
+    await receipt(1, 2);
+    await bury(3, { discarded: { why: "of a test", at: 1 } });
+    const found = await audit("--json");
+    expect(found.status).toBe(0);
+    expect(JSON.parse(found.stdout)).toMatchObject({ complete: true, incarnations: [{ recorded: 2, discarded: 1 }] });
+  });
+
+  it("never calls a server complete that could not be seen for a while", async () => {
+    const { receipt, gap } = await given(2);
+    await receipt(1, 2);
+    await gap();
+    expect(await audit()).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining("may have gone unseen in the gaps"),
+    });
+  });
+
+  it("reads the engine's own account, and tells what it has beyond the tables", async () => {
+    const { serverId, incarnation, receipt, record } = await given(3);
+    const ledger = join(place.directory, "ledger.log");
+    const ran = "query 0 query;\ntick 1 5 1 0:execution-1 0:execution-2;\ntick 2 6 3 0:execution-3;\n";
+    writeFileSync(ledger, `epoch epoch ${serverId};\nincarnation ${incarnation};\n${ran}`);
+    await receipt(1, 2);
+    expect(JSON.parse((await audit("--json", "--ledger", ledger)).stdout)).toMatchObject({
+      incarnations: [{ ledger: { executions: 3, unrecorded: 1 } }],
+    });
+    await receipt(3, 3);
+    expect(await audit("--ledger", ledger)).toMatchObject({ status: 0 });
+    // Deep: what stands there is held against it, too.
+    await record(1, { tick: 1 });
+    await record(2, { tick: 1 });
+    await record(3, { tick: 2 });
+    expect(await audit("--deep", "--ledger", ledger)).toMatchObject({ status: 0 });
+    writeFileSync(
+      ledger,
+      `epoch epoch ${serverId};\nincarnation ${incarnation};\n${ran.replace("execution-3", "other")}`,
+    );
+    const wrong = await audit("--deep", "--json", "--ledger", ledger);
+    expect(wrong.status).toBe(1);
+    expect(JSON.parse(wrong.stdout)).toMatchObject({ exact: false, incarnations: [{ rows: { wrong: 1 } }] });
+  });
+
+  it("counts rows that differ under one number, and executions under more than one", async () => {
     const { receipt, record } = await given(2);
     await receipt(1, 2);
-    for (const sequence of [1, 2]) await record(sequence, Date.now() - 1_000);
-    expect(JSON.parse((await audit("--deep", "--json")).stdout)).toMatchObject({ incarnations: [{ duplicated: 0 }] });
-    await record(2, Date.now());
-    expect(JSON.parse((await audit("--deep", "--json")).stdout)).toMatchObject({ incarnations: [{ duplicated: 1 }] });
+    for (const sequence of [1, 2]) await record(sequence);
+    expect(await audit("--deep")).toMatchObject({ status: 0 });
+    await record(2, { delayTicks: 9 });
+    const conflicting = await audit("--deep", "--json");
+    expect(conflicting.status).toBe(1);
+    expect(JSON.parse(conflicting.stdout)).toMatchObject({
+      complete: true,
+      exact: false,
+      duplicated: 0,
+      incarnations: [{ rows: { conflicting: 1 } }],
+    });
+    await record(3, { executionId: "execution-1", tick: 1 });
+    expect(JSON.parse((await audit("--deep", "--json")).stdout)).toMatchObject({ duplicated: 1 });
+  });
+
+  it("leaves expired rows out when it looks for them", async () => {
+    const { receipt, expiredReceipt, record } = await given(4);
+    await expiredReceipt(1, 2);
+    await receipt(3, 4);
+    for (const sequence of [3, 4]) await record(sequence);
+    expect(await audit("--deep")).toMatchObject({ status: 0 });
+  });
+
+  it("takes receipts that are past their time for expired, where the outbox is that old and no hole is before them", async () => {
+    const { serverId, incarnation, receipt, oldReceipt } = await given(9);
+    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, incarnation, Date.now() - 40 * day * 1_000);
+    await receipt(6, 9);
+    expect(JSON.parse((await audit("--json")).stdout)).toMatchObject({ incarnations: [{ expired: 0, lost: [] }] });
+    expect((await audit()).status).toBe(1);
+    await oldReceipt(4, 5);
+    expect(await audit()).toMatchObject({ status: 0, stdout: expect.stringContaining("3 rows are past the time") });
+  });
+
+  it("goes on with --watch until it is told to stop", async () => {
+    const { receipt } = await given(1);
+    await receipt(1, 1);
+    const environment = { ...process.env, ...cloud, EVENKEEL_SERVER_URL: serverUrl };
+    const watching = place.start(["audit", "--watch", "--json"], environment);
+    const seen = await eventually(
+      async () => watching.output().trim().split("\n"),
+      (lines) => lines.length >= 2,
+    );
+    expect(seen.slice(0, 2).map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ complete: true }),
+      expect.objectContaining({ complete: true }),
+    ]);
+    watching.kill("SIGINT");
+    expect(await watching.finished).toMatchObject({ status: 0 });
   });
 
   it("says that the server does not answer", async () => {

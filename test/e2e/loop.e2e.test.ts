@@ -6,9 +6,9 @@ import { readRun } from "../../local/run-record.ts";
 import { testCloudKind } from "../../local/temporary-cloud.ts";
 import { createDocument } from "../../platform/aws.ts";
 import { workloadEnvironment } from "../../platform/environment.ts";
+import { type LedgerEntry, readLedger } from "../../platform/ledger-file.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
 import { type ExecutionItem, scanExecutions } from "../../platform/tables/executions.ts";
-import { type LedgerEntry, readLedger } from "../../sim-server/database/ledger.ts";
 import { Place, type Running } from "../support/evenkeel.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -1,7 +1,8 @@
 import { appendFileSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
-import { Ledger, type LedgerEntry, readLedger } from "../../../sim-server/database/ledger.ts";
+import { type LedgerEntry, readLedger } from "../../../platform/ledger-file.ts";
+import { Ledger } from "../../../sim-server/database/ledger.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 async function entries(file: string): Promise<LedgerEntry[]> {

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
+import { readLedger } from "../../../platform/ledger-file.ts";
 import { type Log, silentLog } from "../../../platform/log.ts";
 import type { NewRow } from "../../../platform/outbox.ts";
 import { OutboxFull } from "../../../platform/outbox-sqlite.ts";
 import { HostUnavailable } from "../../../platform/server-api.ts";
 import { outboxRow, type StreamEvent, serverInfo, streamEvent } from "../../../platform/wire.ts";
 import { Engine } from "../../../sim-server/database/engine.ts";
-import { Ledger, readLedger } from "../../../sim-server/database/ledger.ts";
+import { Ledger } from "../../../sim-server/database/ledger.ts";
 import { parseParameters } from "../../../sim-server/database/parameters.ts";
 import { DatabaseServer } from "../../../sim-server/database/server.ts";
 import { FakeClock } from "../../support/clock.ts";
