@@ -23,6 +23,7 @@ const help = `Level load against delay, in virtual time: the same seed gives the
   --policy <planner|none|fifo>   (planner)
   --api <place|delay>     what the server takes (place)
   --latency-p95 <s>       the latency budget (by scenario: double 1.8, five 0.8, ten 0.4, else 6)
+  --burst <mean ticks>    with --api delay: what may fall due in one tick if the scheduler dies (the knob's default)
   --json                  one JSON line for machines
 `;
 
@@ -43,6 +44,8 @@ export interface SmoothingOptions {
   readonly api: SteeringApi;
   /** Seconds. */
   readonly latencyP95: number;
+  /** With api `delay`: what may fall due in one tick should the scheduler die, in mean ticks. */
+  readonly burst: number;
 }
 
 /** @throws Error with one line for the user when an option is unknown or impossible; undefined when help was asked for */
@@ -58,6 +61,7 @@ export function parseSmoothingOptions(args: string[]): (SmoothingOptions & { rea
       policy: { type: "string", default: "planner" },
       api: { type: "string", default: "place" },
       "latency-p95": { type: "string" },
+      burst: { type: "string", default: String(defaultKnobs.burst) },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -72,6 +76,7 @@ export function parseSmoothingOptions(args: string[]): (SmoothingOptions & { rea
     policy: choice("policy", values.policy, ["planner", "none", "fifo"]),
     api: choice("api", values.api, ["place", "delay"]),
     latencyP95: positive("latency-p95", values["latency-p95"] ?? String(budgets.get(values.scenario) ?? 6)),
+    burst: positive("burst", values.burst),
     json: values.json,
   };
 }
@@ -102,7 +107,7 @@ function createPolicy(
     case "planner": {
       const steering = createSteering({
         clockwork: { tickMs, windowTicks, defaultDelayTicks },
-        knobs: { ...defaultKnobs, latencyP95Seconds: options.latencyP95 },
+        knobs: { ...defaultKnobs, latencyP95Seconds: options.latencyP95, burst: options.burst },
         api: options.api,
         seed: options.seed,
       });
@@ -137,6 +142,7 @@ export function simulate(options: SmoothingOptions): Measures {
     const placements = policy.plan();
     measures.notePlanning(performance.now() - begin);
     act(step, placements);
+    measures.notePlaced();
   }
   return measures.result();
 }

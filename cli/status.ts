@@ -60,16 +60,25 @@ function screen({ server, scheduler }: Observation, trouble: readonly string[]):
     );
   }
   if (scheduler?.ok) {
-    const { mode, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice } = scheduler.value;
+    const { mode, reason, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice, knobs } =
+      scheduler.value;
     rows.push(
-      ["scheduler", `${mode} by /${api}; lease ${lease.slot}, token ${lease.token}`],
+      [
+        "scheduler",
+        `${mode} by /${api}; the lease is ${lease.holder ? `${lease.holder}'s` : "free"}, token ${lease.token}`,
+      ],
+      ...(reason === null ? [] : [["why not", reason] satisfies [string, string]]),
+      [
+        "knobs",
+        `budget ${knobs.latencyP95Seconds} s (p95), band ±${Number((100 * knobs.bandWidth).toPrecision(6))}%, ${Object.keys(knobs.deadlineSeconds).length} deadlines`,
+      ],
       [
         "in band",
-        `${formatShare(inBand.lastMinute)} of the last minute's windows, ${formatShare(inBand.last10Minutes)} of 10 minutes`,
+        `${formatShare(inBand.lastMinute)} of the last minute's windows, ${formatShare(inBand.last10Minutes)} of 10 minutes, ${formatShare(inBand.lastHour)} of an hour`,
       ],
       [
         "delay",
-        `p50 ${formatSeconds(delaySeconds?.p50)}, p95 ${formatSeconds(delaySeconds?.p95)}, p99 ${formatSeconds(delaySeconds?.p99)}, max ${formatSeconds(delaySeconds?.max)}`,
+        `mean ${formatSeconds(delaySeconds?.mean)}, p50 ${formatSeconds(delaySeconds?.p50)}, p95 ${formatSeconds(delaySeconds?.p95)}, p99 ${formatSeconds(delaySeconds?.p99)}, max ${formatSeconds(delaySeconds?.max)}`,
       ],
       ["waiting", `${formatCount(backlog)} executions`],
       [
@@ -80,7 +89,7 @@ function screen({ server, scheduler }: Observation, trouble: readonly string[]):
       ],
       ["planning", `p99 ${planMs ? planMs.p99.toFixed(2) : "-"} ms a tick, ${formatShare(lateShare)} of posts late`],
     );
-    if (advice) rows.push(["advice", advice]);
+    if (advice && advice !== reason) rows.push(["advice", advice]);
   }
   rows.push(...trouble.map((text): [string, string] => ["trouble", text]));
   return formatTable(["", ""], rows).trimStart();

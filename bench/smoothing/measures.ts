@@ -16,6 +16,8 @@ export interface Measures {
   readonly delayP99: number;
   readonly delayMax: number;
   readonly peakToMean: number;
+  /** The most that could have fallen due in one tick after the next had the scheduler died, in mean ticks of the worst resource. */
+  readonly burst: number;
   readonly planMsP50: number;
   readonly planMsP99: number;
 }
@@ -30,6 +32,8 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
   const deviations: number[] = [];
   let [inBand, idle, arrived, executed] = [0, 0, 0, 0];
   let waitedInWindow = false;
+  const bursts = [0, 0, 0];
+  let truth: ReturnType<Engine["truth"]> = new Map();
 
   return {
     note(step: Step): void {
@@ -54,16 +58,32 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
       }
       waitedInWindow = false;
     },
+    /** What waits now, after it was placed. */
+    notePlaced(): void {
+      if (engine.tick < warmupTicks) return;
+      // Asked for now and then: of many queries the map is large, and costs drift slowly.
+      if (truth.size === 0 || engine.tick % 100 === 0) truth = engine.truth();
+      const due = new Map<number, number[]>();
+      for (const { queryId, tick } of engine.queued()) {
+        if (tick <= engine.tick + 1) continue;
+        const sum = due.get(tick) ?? [0, 0, 0];
+        due.set(
+          tick,
+          sum.map((usage, r) => usage + (truth.get(queryId)?.[r] ?? 0)),
+        );
+      }
+      for (const sum of due.values())
+        for (const [r, usage] of sum.entries()) bursts[r] = Math.max(bursts[r] ?? 0, usage);
+    },
     notePlanning(milliseconds: number): void {
       if (engine.tick >= warmupTicks) planning.push(milliseconds);
     },
     result(): Measures {
       const ages = Array.from(waiting.values(), (arrivedTick) => ((engine.tick - arrivedTick) * tickMs) / 1000);
       const all = delays.concat(ages);
-      const peaks = usages.map((usage) => {
-        const mean = usage.reduce((sum, value) => sum + value, 0) / usage.length;
-        return mean === 0 ? 0 : quantile(usage, 0.99) / mean;
-      });
+      const means = usages.map((usage) => usage.reduce((sum, value) => sum + value, 0) / usage.length);
+      const overMean = (usage: number, r: number) => (means[r] ? usage / means[r] : 0);
+      const peaks = usages.map((usage, r) => overMean(quantile(usage, 0.99), r));
       return {
         windows: deviations.length,
         inBand: rounded(inBand / Math.max(1, deviations.length), 4),
@@ -77,6 +97,7 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
         delayP99: rounded(quantile(all, 0.99), 2),
         delayMax: rounded(quantile(all, 1), 2),
         peakToMean: rounded(Math.max(...peaks), 3),
+        burst: rounded(Math.max(...bursts.map(overMean)), 2),
         planMsP50: rounded(quantile(planning, 0.5), 3),
         planMsP99: rounded(quantile(planning, 0.99), 3),
       };

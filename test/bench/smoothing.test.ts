@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { parseSmoothingOptions, simulate } from "../../bench/smoothing.ts";
+import { defaultKnobs } from "../../core/workload/steering/knobs.ts";
 
 const short = {
   scenario: "default",
@@ -9,6 +10,7 @@ const short = {
   costs: "true",
   api: "place",
   latencyP95: 6,
+  burst: 3,
 } as const;
 
 describe("bench smoothing", () => {
@@ -22,6 +24,7 @@ describe("bench smoothing", () => {
       policy: "planner",
       api: "place",
       latencyP95: 6,
+      burst: defaultKnobs.burst,
       json: false,
     });
   });
@@ -38,6 +41,14 @@ describe("bench smoothing", () => {
   it("measures no scheduling as what the world does by itself", () => {
     const measures = simulate({ ...short, policy: "none" });
     expect(measures).toMatchObject({ windows: 120, inBand: 0, delayP50: 0.1, delayMax: 0.1 });
+  });
+
+  it("shows what /delay costs when the scheduler dies, and that the knob bounds it", () => {
+    const burst = (api: "place" | "delay", allowed: number) =>
+      simulate({ ...short, minutes: 1, policy: "planner", api, burst: allowed }).burst;
+    expect(burst("place", 3)).toBeLessThanOrEqual(1.5);
+    expect(burst("delay", 3)).toBeLessThanOrEqual(3.5);
+    expect(burst("delay", 1_000)).toBeGreaterThan(6);
   });
 
   it("shows the planner above fifo, and equal runs for equal seeds", () => {

@@ -47,10 +47,11 @@ describe("a replay in the what-if's own world", () => {
       policy,
       api,
       latencyP95: 6,
+      burst: defaultKnobs.burst,
     });
     const would = run(source, policy, api);
     for (const key of ["windows", "arrived", "executed", "waitingEnd"] as const) expect(would[key]).toBe(bench[key]);
-    for (const key of ["inBand", "idleShare", "deviationP95", "delayP95", "delayMax", "peakToMean"] as const)
+    for (const key of ["inBand", "idleShare", "deviationP95", "delayP95", "delayMax", "peakToMean", "burst"] as const)
       expect([key, would[key]]).toEqual([key, expect.closeTo(bench[key], 2)]);
   });
 
