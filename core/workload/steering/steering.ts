@@ -280,12 +280,11 @@ class WindowSteering implements Steering {
     return placements;
   }
 
-  /** Moves each to the first tick after `next` with room, and not beyond its query's deadline. */
+  /** Moves each to the first tick after `next` with room, and not beyond the longest that it may wait. */
   #putOff(items: readonly Item[], next: number, capacity: readonly number[]): Placement[] {
     return items.map((item) => {
       const free = this.#parking.find(item, next + 1, capacity);
-      const hasDeadline = Object.hasOwn(this.#knobs.deadlineSeconds, item.queryId);
-      this.#move(item, hasDeadline ? Math.max(next + 1, Math.min(free, item.latest)) : free);
+      this.#move(item, item.latest > next ? Math.min(free, item.latest) : free);
       return { id: item.id, tick: item.tick };
     });
   }

@@ -142,7 +142,8 @@ describe("steering by /delay alone", () => {
   };
 
   it("lets no more than the allowed burst fall due together when the scheduler dies", () => {
-    expect(worstBurst(3)).toBeLessThanOrEqual(3.5);
+    // One execution always fits, and what may wait no longer comes on top.
+    expect(worstBurst(3)).toBeLessThanOrEqual(4.5);
     // The same measure sees rolling holds without a bound.
     expect(worstBurst(1000)).toBeGreaterThan(10);
   });
