@@ -5,6 +5,7 @@ import { defaultDirectory } from "../local/paths.ts";
 import { describeError } from "../platform/log.ts";
 import { addAudit } from "./audit.ts";
 import { addCosts } from "./costs.ts";
+import { addDlq } from "./dlq.ts";
 import { addDown } from "./down.ts";
 import { addEnv } from "./env.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
@@ -35,7 +36,19 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .addHelpText("after", exitStatusHelp)
     .showHelpAfterError("(--help says more)")
     .exitOverride();
-  for (const add of [addUp, addDown, addStatus, addKnobs, addCosts, addFrontier, addReplay, addAudit, addTail, addEnv])
+  for (const add of [
+    addUp,
+    addDown,
+    addStatus,
+    addKnobs,
+    addCosts,
+    addFrontier,
+    addReplay,
+    addAudit,
+    addDlq,
+    addTail,
+    addEnv,
+  ])
     add(program, run);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -11,19 +11,21 @@ export interface DeadLetter {
   readonly failedAt: number;
 }
 
-/** Resolves when the queue has the letter; the same letter again within five minutes is one. */
+/** Resolves when the queue has the letter; the same of the same message again within five minutes is one. */
 export type DeadLetters = (letter: DeadLetter, signal: AbortSignal) => Promise<void>;
 
 export function createDeadLetters(sqs: SQSClient, queueUrl: string): DeadLetters {
   return async ({ body, reason, origin, failedAt }, signal) => {
     const attribute = (value: string) => ({ DataType: "String", StringValue: sendable(value) });
-    const { messageId: _, ...place } = origin;
+    // With the message's id: a row that is redriven at once and still cannot be recorded is a letter of its own.
+    const id = hash(JSON.stringify([body, origin]));
     await sqs.send(
       new SendMessageCommand({
         QueueUrl: queueUrl,
         MessageBody: sendable(body),
-        MessageGroupId: hash(String(origin.serverId ?? "")),
-        MessageDeduplicationId: hash(JSON.stringify([body, place])),
+        // Order means nothing here, and whoever reads a letter must not hide the others of its group.
+        MessageGroupId: id,
+        MessageDeduplicationId: id,
         MessageAttributes: {
           reason: attribute(reason),
           origin: attribute(JSON.stringify(origin)),
