@@ -56,4 +56,4 @@ RUN chown node:node /app
 USER node
 VOLUME /data
 ENV PATH=/app/node_modules/.bin:$PATH CDK_DISABLE_CLI_TELEMETRY=1
-CMD ["sh", "-euc", "cdk bootstrap --no-notices --app '' aws://000000000000/$AWS_REGION; cdk deploy --no-notices --require-approval never --method direct --progress events --outputs-file /data/outputs.json --output /tmp/cdk.out; node local/write-environment.ts /data/outputs.json > /data/workload.env"]
+CMD ["sh", "-euc", "cdk bootstrap --no-notices --app '' aws://000000000000/$AWS_REGION; cdk deploy evenkeel-workload --context runtime=false --no-notices --require-approval never --method direct --progress events --outputs-file /data/outputs.json --output /tmp/cdk.out; node local/write-environment.ts /data/outputs.json > /data/workload.env"]

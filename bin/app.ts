@@ -1,25 +1,35 @@
-/** The CDK app. Context `stage` (`-c stage=test`) names one of several deployments in an account. */
-import { App, Tags, Validations } from "aws-cdk-lib";
+/** The CDK app. What context it takes: infra/settings.ts and docs/deploy.md. */
+import { App, RemovalPolicy, Tags, Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
-import { z } from "zod";
+import { RuntimeStack } from "../infra/runtime-stack.ts";
+import { mainStage, readSettings } from "../infra/settings.ts";
 import { WorkloadStack } from "../infra/workload-stack.ts";
 
-const stageSchema = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,20}$/)
-  .optional();
-
 const app = new App();
-const stage = stageSchema.safeParse(app.node.tryGetContext("stage"));
-if (!stage.success) {
-  console.error("context stage: a small letter, then up to 20 small letters, digits or '-', as in -c stage=test");
+const settings = readSettings((name) => app.node.tryGetContext(name));
+if ("wrong" in settings) {
+  console.error(settings.wrong);
   process.exit(2);
 }
 const account = process.env.CDK_DEFAULT_ACCOUNT;
 const region = process.env.CDK_DEFAULT_REGION;
-const stack = new WorkloadStack(app, `evenkeel-workload${stage.data ? `-${stage.data}` : ""}`, {
-  description: "Evenkeel: records every execution and learns what each query costs",
+const suffix = settings.stage === mainStage ? "" : `-${settings.stage}`;
+const shared = {
+  settings,
+  removalPolicy: settings.keepData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   ...(account && region ? { env: { account, region } } : {}),
+};
+const workload = new WorkloadStack(app, `evenkeel-workload${suffix}`, {
+  ...shared,
+  description: "Evenkeel: records every execution and learns what each query costs",
 });
-Tags.of(stack).add("system", "evenkeel");
+if (settings.runtime) {
+  new RuntimeStack(app, `evenkeel-runtime${suffix}`, {
+    ...shared,
+    workload,
+    description: "Evenkeel: delays executions so that load stays level",
+  });
+}
+Tags.of(app).add("system", "evenkeel");
+Tags.of(app).add("stage", settings.stage);
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

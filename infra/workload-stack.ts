@@ -1,23 +1,42 @@
 /** The cloud part of workload smoothing: the queue that records, the function that estimates, and their tables. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from "aws-cdk-lib";
+import type { Table } from "aws-cdk-lib/aws-dynamodb";
 import { EventBus } from "aws-cdk-lib/aws-events";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { BlockPublicAccess, Bucket, BucketEncryption } from "aws-cdk-lib/aws-s3";
 import type { Construct } from "constructs";
 import { estimateCosts, recordExecutions } from "../lambdas/workload/constants.ts";
-import { estimateRequested, type stackOutputs } from "../platform/environment.ts";
+import { estimateRequested, stackOutputs } from "../platform/environment.ts";
+import { createAlarm, mailAlarms, ownMetric } from "./constructs/alarm.ts";
+import { createDashboard } from "./constructs/dashboard.ts";
 import { FifoConsumer } from "./constructs/fifo-consumer.ts";
 import { ScheduledFunction } from "./constructs/scheduled-function.ts";
 import { createTable } from "./constructs/tables.ts";
+import type { Settings } from "./settings.ts";
+
+export interface WorkloadStackProps extends StackProps {
+  readonly settings: Settings;
+  /** Of tables and queues. */
+  readonly removalPolicy: RemovalPolicy;
+}
 
 export class WorkloadStack extends Stack {
-  constructor(scope: Construct, id: string, props?: StackProps) {
+  readonly tables: Readonly<Record<"executions" | "windows" | "costs" | "scheduler" | "servers", Table>>;
+  readonly recorder: FifoConsumer;
+  readonly bus: EventBus;
+  /** What a container needs to know of this stack. */
+  readonly variables: Readonly<Record<string, string>>;
+
+  constructor(scope: Construct, id: string, props: WorkloadStackProps) {
     super(scope, id, props);
-    const executions = createTable(this, "Executions", "key", "at");
-    const windows = createTable(this, "ResourceWindows", "key", "at");
-    const costs = createTable(this, "QueryCosts", "serverId", "queryId");
-    const scheduler = createTable(this, "SchedulerState", "serverId", "item");
-    const servers = createTable(this, "Servers", "serverId", "item");
+    const { settings, removalPolicy } = props;
+    const emf = { EVENKEEL_METRICS: "emf", EVENKEEL_STAGE: settings.stage };
+    const executions = createTable(this, "Executions", "key", "at", removalPolicy);
+    const windows = createTable(this, "ResourceWindows", "key", "at", removalPolicy);
+    const costs = createTable(this, "QueryCosts", "serverId", "queryId", removalPolicy);
+    const scheduler = createTable(this, "SchedulerState", "serverId", "item", removalPolicy);
+    const servers = createTable(this, "Servers", "serverId", "item", removalPolicy);
+    this.tables = { executions, windows, costs, scheduler, servers };
     const state = this.createStateBucket();
     const states = `${estimateCosts.statePrefix}/*`;
     const bus = new EventBus(this, "Bus");
@@ -25,7 +44,9 @@ export class WorkloadStack extends Stack {
     const recorder = new FifoConsumer(this, "Record", {
       entry: "lambdas/workload/record-executions.lambda.ts",
       ...recordExecutions,
+      removalPolicy,
       environment: (dlq) => ({
+        ...emf,
         EVENKEEL_DLQ_URL: dlq.queueUrl,
         EVENKEEL_EXECUTIONS_TABLE: executions.tableName,
         EVENKEEL_WINDOWS_TABLE: windows.tableName,
@@ -43,6 +64,7 @@ export class WorkloadStack extends Stack {
       onEvent: estimateRequested,
       runbook: "estimates-fail",
       environment: {
+        ...emf,
         EVENKEEL_WINDOWS_TABLE: windows.tableName,
         EVENKEEL_COSTS_TABLE: costs.tableName,
         EVENKEEL_SERVERS_TABLE: servers.tableName,
@@ -72,7 +94,7 @@ export class WorkloadStack extends Stack {
       reason: "States are put under new keys in each run, all with this prefix.",
     });
 
-    const outputs: Record<keyof typeof stackOutputs, string> = {
+    const outputs: Readonly<Record<string, string>> & Record<keyof typeof stackOutputs, string> = {
       QueueUrl: recorder.queue.queueUrl,
       DlqUrl: recorder.dlq.queueUrl,
       ExecutionsTable: executions.tableName,
@@ -84,6 +106,28 @@ export class WorkloadStack extends Stack {
       BusName: bus.eventBusName,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+    this.recorder = recorder;
+    this.bus = bus;
+    this.variables = Object.fromEntries(
+      Object.entries(stackOutputs).map(([output, name]) => [name, outputs[output] ?? ""]),
+    );
+
+    createAlarm(this, "NothingRecorded", {
+      metric: ownMetric("RecordingLagSeconds", "estimate-costs", settings.stage, "Maximum"),
+      above: 300,
+      periods: 2,
+      says: "The newest window of a registered server came more than 5 minutes ago: its receipts do not arrive.",
+      runbook: "nothing-recorded",
+    });
+    createAlarm(this, "EstimatesStale", {
+      metric: estimator.function.metricInvocations({ period: Duration.minutes(5) }),
+      below: 1,
+      missingIsBad: true,
+      says: "Nothing has asked for estimates for 5 minutes.",
+      runbook: "estimates-stale",
+    });
+    if (settings.dashboard) createDashboard(this, "Dashboard", recorder, settings);
+    if (settings.alarmEmail) mailAlarms(this, settings.alarmEmail);
   }
 
   private createStateBucket(): Bucket {

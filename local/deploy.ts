@@ -53,7 +53,7 @@ async function deployAnew(cloud: Cloud, wanted: string, options: DeployOptions):
   await Promise.all([
     // The app of cdk.json is not needed to bootstrap, and running it twice at once costs time.
     cdk(cloud, ["bootstrap", "aws://000000000000/us-east-1", "--app", ""], options),
-    cdk(cloud, ["synth", stackName, "--quiet", "--output", assembly], options),
+    cdk(cloud, ["synth", stackName, "--context", "runtime=false", "--quiet", "--output", assembly], options),
   ]);
   options.onStep?.("deploy");
   const deployment = ["--require-approval", "never", "--method", "direct", "--progress", "events"];

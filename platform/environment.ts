@@ -44,3 +44,32 @@ export const estimateRequested = {
   source: "evenkeel",
   detailType: "EstimateRequested",
 } as const;
+
+/**
+ * CloudWatch metrics by name, with their unit. Each has the dimensions `service` and `stage` and no server, so that their
+ * number, which is paid for, does not grow with the servers: which one it was stands in the log line that carries it.
+ */
+export const metricUnits = {
+  /** Written by one invocation of the recorder. */
+  RowsRecorded: "Count",
+  /** From an execution to its row in the table: the oldest of an invocation. */
+  SecondsToRow: "Seconds",
+  /** Age of the newest window in the table, of a server that is registered. */
+  RecordingLagSeconds: "Seconds",
+  /** 1 while a scheduler holds its lease and follows its server, else 0. */
+  HoldsLease: "Count",
+  /** Share of the last ten minutes' windows in band. */
+  InBandShare: "None",
+  DelayP95Seconds: "Seconds",
+  /** Age of the costs that a scheduler goes by. */
+  CostsAgeSeconds: "Seconds",
+} as const;
+export type MetricName = keyof typeof metricUnits;
+export const metricNamespace = "Evenkeel";
+
+/** What an operator changes without a deployment: Parameter Store, below a path per server. See docs/adr/0741. */
+export const parameterNames = {
+  serverUrl: "server-url",
+  latencyP95Seconds: "latency-p95-seconds",
+  bandWidth: "band-width",
+} as const;

@@ -1,14 +1,15 @@
 /** A FIFO queue, the function that consumes it, the dead-letter queue for what it cannot, and alarms on both. */
-import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
-import { Alarm, ComparisonOperator, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import { Duration, type RemovalPolicy, Validations } from "aws-cdk-lib";
 import { SqsEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
+import { createAlarm } from "./alarm.ts";
 import { ServiceFunction, type ServiceFunctionProps } from "./function.ts";
 
 export interface FifoConsumerProps extends Omit<ServiceFunctionProps, "environment"> {
   /** At most 10: what a FIFO mapping allows. */
   readonly batchSize: number;
+  readonly removalPolicy: RemovalPolicy;
   /** The function's variables, given the dead-letter queue that it sends to itself. */
   readonly environment: (dlq: Queue) => Readonly<Record<string, string>>;
 }
@@ -27,7 +28,7 @@ export class FifoConsumer extends Construct {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
-      removalPolicy: RemovalPolicy.RETAIN,
+      removalPolicy: props.removalPolicy,
     };
     this.dlq = new Queue(this, "Dlq", common);
     Validations.of(this.dlq).acknowledge({
@@ -46,20 +47,23 @@ export class FifoConsumer extends Construct {
       new SqsEventSource(this.queue, { batchSize: props.batchSize, reportBatchItemFailures: true }),
     );
 
-    const alarm = { evaluationPeriods: 1, treatMissingData: TreatMissingData.NOT_BREACHING };
-    new Alarm(this, "DeadLetters", {
-      ...alarm,
+    createAlarm(this, "DeadLetters", {
       metric: this.dlq.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1) }),
-      threshold: 0,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      alarmDescription: "Messages or rows could not be recorded. See docs/runbook.md#dead-letters",
+      above: 0,
+      says: "Messages or rows could not be recorded.",
+      runbook: "dead-letters",
     });
-    new Alarm(this, "Stuck", {
-      ...alarm,
+    createAlarm(this, "Stuck", {
       metric: this.queue.metricApproximateAgeOfOldestMessage({ period: Duration.minutes(1) }),
-      threshold: 300,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      alarmDescription: "Messages wait longer than 5 minutes. See docs/runbook.md#queue-stuck",
+      above: 300,
+      says: "Messages wait longer than 5 minutes.",
+      runbook: "queue-stuck",
+    });
+    createAlarm(this, "Errors", {
+      metric: this.consumer.function.metricErrors({ period: Duration.minutes(5) }),
+      above: 2,
+      says: "The recorder failed more than twice in 5 minutes.",
+      runbook: "recorder-fails",
     });
   }
 }

@@ -1,9 +1,9 @@
 /** A function that runs every so often and on an event of our own bus, with an alarm on its errors. */
 import { Duration } from "aws-cdk-lib";
-import { Alarm, ComparisonOperator, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import { type EventBus, Rule, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import type { Construct } from "constructs";
+import { createAlarm } from "./alarm.ts";
 import { ServiceFunction, type ServiceFunctionProps } from "./function.ts";
 
 export interface ScheduledFunctionProps extends ServiceFunctionProps {
@@ -26,13 +26,11 @@ export class ScheduledFunction extends ServiceFunction {
       eventPattern: { source: [props.onEvent.source], detailType: [props.onEvent.detailType] },
       targets: [target],
     });
-    new Alarm(this, "Errors", {
+    createAlarm(this, "Errors", {
       metric: this.function.metricErrors({ period: Duration.minutes(5) }),
-      threshold: 2,
-      evaluationPeriods: 1,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      alarmDescription: `It failed more than twice in 5 minutes. See docs/runbook.md#${props.runbook}`,
+      above: 2,
+      says: "It failed more than twice in 5 minutes.",
+      runbook: props.runbook,
     });
   }
 }

@@ -10,7 +10,7 @@ const directory = mkdtempSync(join(tmpdir(), "app-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Runs the app as the CDK does, without bundling. */
-function synthesise(context: object) {
+function synthesise(context: object, region = "eu-central-1") {
   const outdir = mkdtempSync(join(directory, "out-"));
   const { status, stderr } = spawnSync(process.execPath, ["bin/app.ts"], {
     encoding: "utf8",
@@ -19,7 +19,7 @@ function synthesise(context: object) {
       CDK_OUTDIR: outdir,
       CDK_CONTEXT_JSON: JSON.stringify({ "aws:cdk:bundling-stacks": [], ...context }),
       CDK_DEFAULT_ACCOUNT: "123456789012",
-      CDK_DEFAULT_REGION: "eu-central-1",
+      CDK_DEFAULT_REGION: region,
     },
   });
   const templates = readdirSync(outdir).filter((name) => name.endsWith(".template.json"));
@@ -27,18 +27,23 @@ function synthesise(context: object) {
 }
 
 describe("the CDK app", () => {
-  it("passes cdk-nag and CloudFormation's schemas for an account and region", () => {
-    expect(synthesise({})).toMatchObject({ status: 0, templates: ["evenkeel-workload.template.json"] });
+  it.each(["eu-central-1", "us-west-2"])("passes cdk-nag and CloudFormation's schemas in %s", (region) => {
+    expect(synthesise({ stage: "test" }, region)).toMatchObject({
+      status: 0,
+      templates: ["evenkeel-runtime-test.template.json", "evenkeel-workload-test.template.json"],
+    });
   });
 
-  it("makes a stack of its own for each stage", () => {
-    expect(synthesise({ stage: "test" }).templates).toEqual(["evenkeel-workload-test.template.json"]);
+  it("leaves the containers out where asked to, and gives the main stage no suffix", () => {
+    expect(synthesise({ runtime: "false" }).templates).toEqual(["evenkeel-workload.template.json"]);
   });
 
-  it("says in one line how a stage may be named", () => {
-    expect(synthesise({ stage: "Test 1" })).toEqual({
+  it("says in one line which setting is wrong", () => {
+    expect(synthesise({ stage: "Test 1", servers: "A" })).toEqual({
       status: 2,
-      stderr: "context stage: a small letter, then up to 20 small letters, digits or '-', as in -c stage=test\n",
+      stderr:
+        "context stage: a small letter, then up to 20 small letters, digits or '-', as in -c stage=test; " +
+        "context servers.0: a small letter, then small letters, digits or '-'\n",
       templates: [],
     });
   });

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const list = z.unknown().transform((value) => (Array.isArray(value) ? value : [value]));
 const templateSchema = z.object({
-  Resources: z.record(z.string(), z.object({ Type: z.string(), Properties: z.unknown() })),
+  Resources: z.record(z.string(), z.object({ Type: z.string(), Properties: z.unknown().optional() })),
 });
 const policySchema = z.object({
   PolicyDocument: z.object({

@@ -1,0 +1,197 @@
+/** What runs for ever: a scheduler for each server, and as asked for a demo database, a tap and the console. */
+import { CfnOutput, Fn, type RemovalPolicy, Stack, type StackProps, Validations } from "aws-cdk-lib";
+import { Cluster, Secret as ContainerSecret } from "aws-cdk-lib/aws-ecs";
+import { PolicyStatement } from "aws-cdk-lib/aws-iam";
+import { Secret } from "aws-cdk-lib/aws-secretsmanager";
+import { StringParameter } from "aws-cdk-lib/aws-ssm";
+import { Construct } from "constructs";
+import { parameterNames } from "../platform/environment.ts";
+import { createAlarm, mailAlarms, ownMetric } from "./constructs/alarm.ts";
+import { ContainerService, type ContainerServiceProps } from "./constructs/container-service.ts";
+import { byInterface } from "./constructs/interfaces.ts";
+import { createNetwork } from "./constructs/network.ts";
+import { SignInBalancer } from "./constructs/sign-in-balancer.ts";
+import { type Settings, schedulerService, serversOf } from "./settings.ts";
+import type { WorkloadStack } from "./workload-stack.ts";
+
+export interface RuntimeStackProps extends StackProps {
+  readonly settings: Settings;
+  readonly workload: WorkloadStack;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+interface Source {
+  readonly container: ContainerService;
+  readonly url: string;
+}
+
+/** The first value of a parameter that an operator may set: nothing is overruled by it. */
+const unset = "unset";
+const parameters = ["serverUrl", "latencyP95Seconds", "bandWidth"] as const;
+
+export class RuntimeStack extends Stack {
+  readonly #settings: Settings;
+  readonly #workload: WorkloadStack;
+  readonly #common: Pick<ContainerServiceProps, "vpc" | "cluster" | "image" | "secrets" | "removalPolicy">;
+  readonly #domain: string;
+
+  constructor(scope: Construct, id: string, props: RuntimeStackProps) {
+    super(scope, id, props);
+    const { settings, workload, removalPolicy } = props;
+    this.#settings = settings;
+    this.#workload = workload;
+    this.#domain = `evenkeel-${settings.stage}.internal`;
+    const vpc = createNetwork(this, "Network", settings);
+    const cluster = new Cluster(this, "Cluster", { vpc });
+    Validations.of(cluster).acknowledge({
+      id: "AwsSolutions-ECS4",
+      reason: "Container Insights is paid per metric; the services print the few that matter.",
+    });
+    if (settings.demo || settings.tap || settings.console) cluster.addDefaultCloudMapNamespace({ name: this.#domain });
+    const token = new Secret(this, "Token", {
+      description: "EVENKEEL_TOKEN: what services ask of each other, and your server of the scheduler",
+      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+      removalPolicy,
+    });
+    Validations.of(token).acknowledge({
+      id: "AwsSolutions-SMG4",
+      reason: "A server outside of the account holds the same token, so that both are changed by hand.",
+    });
+    const secrets = { EVENKEEL_TOKEN: ContainerSecret.fromSecretsManager(byInterface(token)) };
+    this.#common = { vpc, cluster: byInterface(cluster), image: settings.image, secrets, removalPolicy };
+
+    const demo = settings.demo ? this.#source("Demo", "sim-server", 9000, {}) : undefined;
+    const tap = settings.tap ? this.#source("Tap", "tap", 9020, { EVENKEEL_SERVER_URL: settings.tap }) : undefined;
+    for (const server of serversOf(settings)) {
+      this.#scheduler(server, server === "demo" ? demo : server === settings.servers[0] ? tap : undefined);
+    }
+    if (settings.alarmEmail) mailAlarms(this, settings.alarmEmail);
+    new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
+    new CfnOutput(this, "TokenSecret", { value: token.secretName });
+  }
+
+  /** The region's first two zones by number: a look-up would need an account. */
+  override get availabilityZones(): string[] {
+    return [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
+  }
+
+  /** A server of ours: it numbers what it executes and sends it to the queue. */
+  #source(id: string, service: string, port: number, environment: Record<string, string>): Source {
+    const { recorder, tables, variables } = this.#workload;
+    const host = `${service}.${this.#domain}`;
+    const container = new ContainerService(this, id, {
+      ...this.#common,
+      service,
+      port,
+      name: service,
+      durable: true,
+      healthPath: "/server",
+      environment: {
+        ...variables,
+        HOST: "0.0.0.0",
+        EVENKEEL_SERVER_NETWORKS: "private",
+        EVENKEEL_SERVER_ID: service,
+        EVENKEEL_ALLOWED_HOSTS: host,
+        ...environment,
+      },
+    });
+    recorder.queue.grant(container.role, "sqs:SendMessage");
+    tables.executions.grant(container.role, "dynamodb:Query");
+    tables.servers.grant(container.role, "dynamodb:PutItem");
+    return { container, url: `http://${host}:${port}` };
+  }
+
+  /** The scheduler of one server, what an operator can change of it, its alarms, and where asked for its console. */
+  #scheduler(server: string, source: Source | undefined): void {
+    const { bus, tables, variables } = this.#workload;
+    const { stage, serverUrl, console } = this.#settings;
+    const scope = new Construct(this, server);
+    const first = { serverUrl: source?.url ?? serverUrl ?? unset, latencyP95Seconds: unset, bandWidth: unset };
+    const path = `/evenkeel/${stage}/${server}`;
+    const [address, ...others] = parameters.map((key) => {
+      const parameterName = `${path}/${parameterNames[key]}`;
+      return new StringParameter(scope, parameterNames[key], { parameterName, stringValue: first[key] });
+    });
+    const host = `scheduler-${server}.${this.#domain}`;
+    const service = schedulerService(server);
+    const scheduler = new ContainerService(scope, "Scheduler", {
+      ...this.#common,
+      service: "scheduler",
+      port: 9010,
+      healthPath: "/healthz",
+      name: console ? `scheduler-${server}` : undefined,
+      environment: {
+        ...variables,
+        STATUS_HOST: "0.0.0.0",
+        EVENKEEL_SERVER_NETWORKS: "private",
+        EVENKEEL_ALLOWED_HOSTS: host,
+        EVENKEEL_PARAMETERS: path,
+        EVENKEEL_METRICS: "emf",
+        EVENKEEL_STAGE: stage,
+        EVENKEEL_SERVICE: service,
+      },
+    });
+    tables.costs.grant(scheduler.role, "dynamodb:GetItem", "dynamodb:Query");
+    tables.scheduler.grant(scheduler.role, "dynamodb:GetItem", "dynamodb:PutItem");
+    bus.grantPutEventsTo(scheduler.role);
+    scheduler.role.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: ["ssm:GetParameters"],
+        resources: [address, ...others].flatMap((parameter) => (parameter ? [parameter.parameterArn] : [])),
+      }),
+    );
+    source?.container.allowFrom(scheduler.service);
+
+    createAlarm(scope, "NoLease", {
+      metric: ownMetric("HoldsLease", service, stage, "Maximum"),
+      below: 1,
+      periods: 5,
+      missingIsBad: true,
+      says: `No scheduler of server ${server} holds its lease: the load is not level.`,
+      runbook: "no-lease",
+    });
+    createAlarm(scope, "OutOfBand", {
+      metric: ownMetric("InBandShare", service, stage, "Minimum", 5),
+      below: 0.5,
+      periods: 6,
+      says: `Fewer than half of the windows of server ${server} have been in band for 30 minutes.`,
+      runbook: "out-of-band",
+    });
+    createAlarm(scope, "StaleCosts", {
+      metric: ownMetric("CostsAgeSeconds", service, stage, "Minimum", 5),
+      above: 900,
+      says: `The scheduler of server ${server} goes by costs that are older than 15 minutes.`,
+      runbook: "estimates-stale",
+    });
+    if (console && address) this.#console(scope, { address, scheduler, schedulerUrl: `http://${host}:9010`, source });
+  }
+
+  #console(
+    scope: Construct,
+    of: { address: StringParameter; scheduler: ContainerService; schedulerUrl: string; source: Source | undefined },
+  ): void {
+    const { bus, tables, recorder, variables } = this.#workload;
+    const { consoleSignIn } = this.#settings;
+    const container = new ContainerService(scope, "Console", {
+      ...this.#common,
+      service: "console",
+      port: 9030,
+      healthPath: "/",
+      environment: {
+        ...variables,
+        HOST: "0.0.0.0",
+        EVENKEEL_SERVER_NETWORKS: "private",
+        EVENKEEL_SCHEDULER_URL: of.schedulerUrl,
+        EVENKEEL_ALLOWED_HOSTS: consoleSignIn?.domain ?? "",
+        EVENKEEL_KEEPS: "data stays in the account's tables",
+      },
+      secrets: { ...this.#common.secrets, EVENKEEL_SERVER_URL: ContainerSecret.fromSsmParameter(of.address) },
+    });
+    for (const table of Object.values(tables)) table.grant(container.role, "dynamodb:GetItem", "dynamodb:Query");
+    for (const queue of [recorder.queue, recorder.dlq]) queue.grant(container.role, "sqs:GetQueueAttributes");
+    bus.grantPutEventsTo(container.role);
+    of.scheduler.allowFrom(container.service);
+    of.source?.container.allowFrom(container.service);
+    if (consoleSignIn) new SignInBalancer(scope, "SignIn", { ...consoleSignIn, vpc: this.#common.vpc, container });
+  }
+}

@@ -1,0 +1,145 @@
+import { afterAll, describe, expect, it } from "@jest/globals";
+import { Validations } from "aws-cdk-lib";
+import { Match, Template } from "aws-cdk-lib/assertions";
+import { Peer, Port, SecurityGroup } from "aws-cdk-lib/aws-ec2";
+import { AwsSolutionsChecks } from "cdk-nag";
+import { broadGrants } from "../support/grants.ts";
+import { consoleSignIn, newApp, newStacks } from "../support/stacks.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const directory = temporaryDirectory();
+afterAll(() => directory[Symbol.dispose]());
+
+const templateOf = (context?: Readonly<Record<string, unknown>>) =>
+  Template.fromStack(newStacks(newApp(directory.path), context).runtime);
+
+const everything = { demo: true, tap: "http://plain.example.com", console: true, consoleSignIn, servers: "one,two" };
+const template = templateOf();
+const full = templateOf(everything);
+
+const inbound = (of: Template) => [
+  ...Object.values(of.findResources("AWS::EC2::SecurityGroup")).filter(
+    ({ Properties }) => Properties.SecurityGroupIngress !== undefined,
+  ),
+  ...Object.values(of.findResources("AWS::EC2::SecurityGroupIngress")),
+];
+
+describe("the runtime stack", () => {
+  it("is what it was, unless the snapshot is updated on purpose", () => {
+    expect(template.toJSON()).toMatchSnapshot();
+  });
+
+  it("lets nobody in, has neither NAT nor interface endpoints, and reaches the tables through a gateway", () => {
+    expect(inbound(template)).toEqual([]);
+    template.resourceCountIs("AWS::EC2::NatGateway", 0);
+    template.allResourcesProperties("AWS::EC2::VPCEndpoint", { VpcEndpointType: "Gateway" });
+    template.resourceCountIs("AWS::EC2::VPCEndpoint", 2);
+    template.hasResourceProperties("AWS::ECS::Service", {
+      NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp: "ENABLED" } },
+    });
+  });
+
+  it("would be seen to let someone in", () => {
+    const { runtime } = newStacks(newApp(directory.path), {});
+    const group = runtime.node.findAll().find((child) => child instanceof SecurityGroup);
+    group?.addIngressRule(Peer.anyIpv4(), Port.tcp(9010));
+    expect(inbound(Template.fromStack(runtime))).toHaveLength(1);
+  });
+
+  it("has private subnets with a way out where asked for", () => {
+    const closed = templateOf({ privateSubnets: true });
+    closed.resourceCountIs("AWS::EC2::NatGateway", 1);
+    closed.hasResourceProperties("AWS::ECS::Service", {
+      NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp: "DISABLED" } },
+    });
+  });
+
+  it("runs containers on arm64, non-root, read-only, each with the token from its secret", () => {
+    full.allResourcesProperties("AWS::ECS::TaskDefinition", {
+      RuntimePlatform: { CpuArchitecture: "ARM64" },
+      ContainerDefinitions: [
+        Match.objectLike({
+          User: "node",
+          ReadonlyRootFilesystem: true,
+          RestartPolicy: { Enabled: true },
+          Secrets: Match.arrayWith([Match.objectLike({ Name: "EVENKEEL_TOKEN" })]),
+        }),
+      ],
+    });
+    expect(JSON.stringify(full.toJSON())).not.toMatch(/"Name":"EVENKEEL_TOKEN","Value"/);
+  });
+
+  it("starts the next scheduler before it stops the last, and never two owners of one outbox", () => {
+    template.hasResourceProperties("AWS::ECS::Service", {
+      DeploymentConfiguration: {
+        MinimumHealthyPercent: 100,
+        MaximumPercent: 200,
+        DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+      },
+    });
+    for (const [id, { Properties }] of Object.entries(full.findResources("AWS::ECS::Service"))) {
+      if (!/^(Demo|Tap)/.test(id)) continue;
+      expect(Properties.DeploymentConfiguration).toMatchObject({ MinimumHealthyPercent: 0, MaximumPercent: 100 });
+    }
+  });
+
+  it("gives each server a scheduler, parameters that nobody overrules by deploying, and alarms", () => {
+    const names = Object.values(full.findResources("AWS::SSM::Parameter")).map(({ Properties }) => Properties.Name);
+    for (const server of ["one", "two", "demo"]) {
+      for (const name of ["server-url", "latency-p95-seconds", "band-width"]) {
+        expect(names).toContain(`/evenkeel/main/${server}/${name}`);
+      }
+    }
+    full.resourceCountIs("AWS::CloudWatch::Alarm", 9);
+    full.hasResourceProperties("AWS::SSM::Parameter", {
+      Name: "/evenkeel/main/demo/server-url",
+      Value: "http://sim-server.evenkeel-main.internal:9000",
+    });
+    template.hasResourceProperties("AWS::SSM::Parameter", { Name: "/evenkeel/main/main/server-url", Value: "unset" });
+  });
+
+  it("keeps outboxes where data is kept", () => {
+    full.allResources("AWS::EFS::FileSystem", {
+      DeletionPolicy: Match.stringLikeRegexp("Retain"),
+      Properties: { Encrypted: true },
+    });
+    templateOf({ ...everything, keepData: false }).allResources("AWS::EFS::FileSystem", { DeletionPolicy: "Delete" });
+  });
+
+  it("shows the console to those who have signed in, and to nobody without a balancer", () => {
+    full.hasResourceProperties("AWS::ElasticLoadBalancingV2::Listener", {
+      Port: 443,
+      DefaultActions: Match.arrayWith([Match.objectLike({ Type: "authenticate-oidc" })]),
+    });
+    const closed = templateOf({ console: true });
+    closed.resourceCountIs("AWS::ElasticLoadBalancingV2::LoadBalancer", 0);
+    for (const rule of inbound(closed)) expect(JSON.stringify(rule)).not.toContain("0.0.0.0/0");
+  });
+});
+
+describe("least privilege", () => {
+  it("grants no wildcard", () => {
+    expect(broadGrants(full.toJSON())).toEqual([]);
+  });
+});
+
+describe("cdk-nag", () => {
+  it.each([
+    ["by default", {}],
+    ["with everything", { ...everything, privateSubnets: true, alarmEmail: "ops@example.com", dashboard: true }],
+  ])("finds nothing %s", (_, context) => {
+    const app = newApp(directory.path);
+    newStacks(app, context);
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    expect(() => app.synth()).not.toThrow();
+  });
+
+  it("would find a group that lets the world in", () => {
+    const app = newApp(directory.path);
+    const { runtime } = newStacks(app);
+    const group = runtime.node.findAll().find((child) => child instanceof SecurityGroup);
+    group?.addIngressRule(Peer.anyIpv4(), Port.tcp(9010));
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    expect(() => app.synth()).toThrow("AwsSolutions-EC23");
+  });
+});

@@ -1,0 +1,25 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "@jest/globals";
+import { readSettings, serversOf, settingsSchema } from "../../infra/settings.ts";
+
+const read = (given: Readonly<Record<string, unknown>>) => readSettings((name) => given[name]);
+
+describe("the settings of a deployment", () => {
+  it("have defaults, and take texts as the command line gives them", () => {
+    expect(read({})).toMatchObject({ stage: "main", servers: ["main"], runtime: true, keepData: true, demo: false });
+    const settings = read({ servers: "a, b", demo: "true", keepData: "false" });
+    expect(settings).toMatchObject({ servers: ["a", "b"], demo: true, keepData: false });
+    if (!("wrong" in settings)) expect(serversOf(settings)).toEqual(["a", "b", "demo"]);
+  });
+
+  it("are refused in one line that names each", () => {
+    expect(read({ demo: "yes", tap: "ftp://x" })).toEqual({
+      wrong: expect.stringMatching(/^context demo: .*; context tap: [^\n]*$/),
+    });
+  });
+
+  it("are all described in docs/deploy.md", () => {
+    const guide = readFileSync("docs/deploy.md", "utf8");
+    for (const name of Object.keys(settingsSchema.shape)) expect(guide).toContain(`| \`${name}\` |`);
+  });
+});
