@@ -35,25 +35,26 @@ export function createAws(env: AwsEnvironment): Aws {
 }
 
 export function createSqs(env: AwsEnvironment): SQSClient {
-  return new SQSClient(options(env));
+  return new SQSClient(clientOptions(env));
 }
 
 export function createDocument(env: AwsEnvironment): DynamoDBDocumentClient {
-  return DynamoDBDocumentClient.from(new DynamoDBClient(options(env)), {
+  return DynamoDBDocumentClient.from(new DynamoDBClient(clientOptions(env)), {
     marshallOptions: { removeUndefinedValues: true },
   });
 }
 
 export function createS3(env: AwsEnvironment): S3Client {
   const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
-  return new S3Client({ ...options(env), ...(endpoint ? { endpoint, forcePathStyle: true } : {}) });
+  return new S3Client({ ...clientOptions(env), ...(endpoint ? { endpoint, forcePathStyle: true } : {}) });
 }
 
 export function createEventBridge(env: AwsEnvironment): EventBridgeClient {
-  return new EventBridgeClient(options(env));
+  return new EventBridgeClient(clientOptions(env));
 }
 
-function options(env: AwsEnvironment) {
+/** What every client is made with. */
+export function clientOptions(env: AwsEnvironment) {
   const endpoint = env.AWS_ENDPOINT_URL;
   const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
   const accessKeyId = env.AWS_ACCESS_KEY_ID;

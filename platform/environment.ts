@@ -46,8 +46,8 @@ export const estimateRequested = {
 } as const;
 
 /**
- * CloudWatch metrics by name, with their unit. Each has the dimensions `service` and `stage` and no server, so that their
- * number, which is paid for, does not grow with the servers: which one it was stands in the log line that carries it.
+ * CloudWatch metrics by name, with their unit; their dimensions are `service` and `stage`. Those of the functions have no
+ * server, so that their number, which is paid for, does not grow: which one it was stands in the log line that has it.
  */
 export const metricUnits = {
   /** Written by one invocation of the recorder. */

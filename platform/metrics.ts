@@ -10,13 +10,15 @@ const settings = z.object({
   /** `emf` prints metrics; without it there are none. */
   EVENKEEL_METRICS: z.literal("emf").optional(),
   EVENKEEL_STAGE: z.string().default("local"),
+  /** Dimension `service`, where several of a kind are to be told apart. */
+  EVENKEEL_SERVICE: z.string().optional(),
 });
 
 /** Prints one line with these values; `fields` stand beside them in the log and are no dimensions. */
 export type PublishMetrics = (values: Partial<Readonly<Record<MetricName, number>>>, fields?: LogFields) => void;
 
 /**
- * @param service dimension of that name
+ * @param service dimension of that name, unless `EVENKEEL_SERVICE` has another
  * @param write takes one line without its end; standard output by default
  * @returns undefined when `EVENKEEL_METRICS` does not ask for metrics
  * @throws ConfigError
@@ -27,12 +29,12 @@ export function createMetrics(
   environment: AwsEnvironment,
   write: (line: string) => void = (line) => process.stdout.write(`${line}\n`),
 ): PublishMetrics | undefined {
-  const { EVENKEEL_METRICS, EVENKEEL_STAGE } = parseEnvironment(settings, environment);
+  const { EVENKEEL_METRICS, EVENKEEL_STAGE, EVENKEEL_SERVICE } = parseEnvironment(settings, environment);
   if (EVENKEEL_METRICS === undefined) return undefined;
   return (values, fields) => {
     const metrics = new Metrics({
       namespace: metricNamespace,
-      serviceName: service,
+      serviceName: EVENKEEL_SERVICE ?? service,
       defaultDimensions: { stage: EVENKEEL_STAGE },
     });
     const given: Readonly<Record<string, number | undefined>> = values;
@@ -40,6 +42,7 @@ export function createMetrics(
       const value = given[name];
       if (value !== undefined) metrics.addMetric(name, unit, value);
     }
-    write(JSON.stringify({ ...fields, ...metrics.serializeMetrics() }));
+    // A line without a metric is still the log's.
+    write(JSON.stringify({ ...fields, ...(metrics.hasStoredMetrics() ? metrics.serializeMetrics() : {}) }));
   };
 }

@@ -4,7 +4,7 @@ import { type DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/li
 import { z } from "zod";
 import { parseItem } from "./query.ts";
 
-export type SchedulerItem = "lease" | "plan" | "knobs";
+export type SchedulerItem = "lease" | "plan" | "knobs" | "parameters";
 
 const stateItem = z.object({
   format: z.literal(1),

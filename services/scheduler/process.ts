@@ -8,11 +8,14 @@ import { workloadEnvironment } from "../../platform/environment.ts";
 import { listen } from "../../platform/http.ts";
 import { createLease, createLeaseStore } from "../../platform/lease.ts";
 import { createLog, describeError } from "../../platform/log.ts";
+import { createMetrics } from "../../platform/metrics.ts";
 import { raisePriority } from "../../platform/priority.ts";
 import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { ServerError } from "../../platform/server-errors.ts";
 import { identifier, type ServerInfo } from "../../platform/wire.ts";
+import { createKnobSink } from "./knob-sink.ts";
+import { reportMetrics } from "./report-metrics.ts";
 import { createScheduler, requestTimeoutMs } from "./scheduler.ts";
 import { createStatusApp } from "./status.ts";
 import { createSchedulerStore } from "./store.ts";
@@ -24,7 +27,10 @@ const environment = workloadEnvironment
     EVENKEEL_BUS_NAME: true,
   })
   .extend({
-    EVENKEEL_SERVER_URL: z.string(),
+    /** Where the server is, unless Parameter Store has the word. */
+    EVENKEEL_SERVER_URL: z.string().optional(),
+    /** Path of this scheduler's parameters in Parameter Store. */
+    EVENKEEL_PARAMETERS: z.string().startsWith("/").optional(),
     ...reachVariables,
     EVENKEEL_SERVER_ID: identifier.optional(),
     EVENKEEL_SLOT: identifier.default("scheduler-1"),
@@ -59,10 +65,19 @@ async function identify(ask: () => Promise<ServerInfo>, expected: string | undef
   return undefined;
 }
 
+/** Loaded only where it is used: a scheduler steers again within two seconds of its start. */
+async function openParameters(path: string | undefined) {
+  if (path === undefined) return undefined;
+  const { createParameterReader, ParameterWatch } = await import("./parameters.ts");
+  return new ParameterWatch({ read: createParameterReader(process.env, path), clock, log });
+}
+
 /** The scheduler as a process. Settings: environment variables, see `environment`. */
 async function main(): Promise<void> {
   raisePriority();
   const settings = parseEnvironment(environment, process.env);
+  if (!settings.EVENKEEL_SERVER_URL && !settings.EVENKEEL_PARAMETERS)
+    throw new ConfigError("environment: EVENKEEL_SERVER_URL is missing");
   const stop = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
   stop.signal.addEventListener("abort", () => {
@@ -72,15 +87,6 @@ async function main(): Promise<void> {
     }, stopMs).unref();
   });
 
-  const serverUrl = settings.EVENKEEL_SERVER_URL;
-  const client = createServerClient({
-    url: serverUrl,
-    token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
-    reach: reachOf(settings),
-    clock,
-    random: Math.random,
-    requestTimeoutMs,
-  });
   const status = createStatusApp(log, {
     allowedHosts: settings.EVENKEEL_ALLOWED_HOSTS,
     token: settings.EVENKEEL_TOKEN,
@@ -89,6 +95,22 @@ async function main(): Promise<void> {
   process.stdout.write(`listening ${listening.url}\n`);
   const document = createDocument(process.env);
   try {
+    const parameters = await openParameters(settings.EVENKEEL_PARAMETERS);
+    const serverUrl = parameters ? await parameters.address(stop.signal) : settings.EVENKEEL_SERVER_URL;
+    if (serverUrl === undefined) return;
+    const moved = parameters?.run(serverUrl, stop.signal).then((address) => {
+      if (address !== undefined)
+        log.info("the server's address was changed: ending, to start again with it", { address });
+      stop.abort();
+    });
+    const client = createServerClient({
+      url: serverUrl,
+      token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
+      reach: reachOf(settings),
+      clock,
+      random: Math.random,
+      requestTimeoutMs,
+    });
     const server = await identify(client.server, settings.EVENKEEL_SERVER_ID, stop.signal);
     if (!server) return;
     const { serverId } = server;
@@ -121,7 +143,13 @@ async function main(): Promise<void> {
       log,
     });
     status.serve(scheduler);
-    await scheduler.run(stop.signal);
+    parameters?.turn(createKnobSink(document, settings.EVENKEEL_SCHEDULER_TABLE, serverId, scheduler.changeKnobs));
+    const publish = createMetrics("scheduler", process.env);
+    await Promise.all([
+      scheduler.run(stop.signal),
+      moved,
+      publish && reportMetrics(publish, scheduler.status, clock, stop.signal),
+    ]);
   } finally {
     document.destroy();
     await listening.close();

@@ -39,6 +39,8 @@ export interface EstimateResult {
   readonly costs: number;
   /** Windows that it did not take, by reason; those of the look-back that it had among them. */
   readonly rejected: Readonly<Record<string, number>>;
+  /** End of the newest window in the table (Unix ms); 0 when there is none. */
+  readonly readThrough: number;
 }
 
 interface Learned {
@@ -60,9 +62,10 @@ export async function estimateServer(
   const before = learned.windows;
   const rejected = await readNew(services, serverId, learned, reading);
   const windows = learned.windows - before;
+  const { readThrough } = learned;
   const published = current.item?.published ?? 0;
   if (windows === 0 && published === current.version) {
-    return { outcome: "unchanged", version: current.version, windows, costs: 0, rejected };
+    return { outcome: "unchanged", version: current.version, windows, costs: 0, rejected, readThrough };
   }
 
   const version = current.version + 1;
@@ -75,13 +78,13 @@ export async function estimateServer(
     stateKey,
     ...(current.item ? { previousStateKey: current.item.stateKey } : {}),
     windows: learned.windows,
-    readThrough: learned.readThrough,
+    readThrough,
     prior,
     quality,
   };
   if (!(await replaceVersion(document, tables.costs, serverId, current, next))) {
     await states.remove(stateKey);
-    return { outcome: "lost", version: current.version, windows: 0, costs: 0, rejected };
+    return { outcome: "lost", version: current.version, windows: 0, costs: 0, rejected, readThrough };
   }
   // Compared with the table rather than with the last run, so that a run that died here is made up for.
   const stored = await readCosts(document, tables.costs, serverId);
@@ -97,7 +100,7 @@ export async function estimateServer(
   await publish(document, tables.costs, serverId, version);
   // Not the last one: a run that lost to this one may still be about to read it.
   if (current.item?.previousStateKey) await states.remove(current.item.previousStateKey);
-  return { outcome: "published", version, windows, costs: writes.length, rejected };
+  return { outcome: "published", version, windows, costs: writes.length, rejected, readThrough };
 }
 
 async function restore(services: EstimateServices, serverId: string, item: CurrentVersion["item"]): Promise<Learned> {

@@ -9,6 +9,7 @@ import { createEstimator, restoreEstimator } from "../../../core/workload/estima
 import { type AwsEnvironment, createDocument, createEventBridge, createS3 } from "../../../platform/aws.ts";
 import { parseEnvironment } from "../../../platform/config.ts";
 import { estimateRequested, workloadEnvironment } from "../../../platform/environment.ts";
+import { createMetrics } from "../../../platform/metrics.ts";
 import { listServers } from "../../../platform/tables/servers.ts";
 import { identifier } from "../../../platform/wire.ts";
 import { estimateServer } from "./estimate-server.ts";
@@ -39,6 +40,7 @@ export function createHandler(env: AwsEnvironment) {
   const logger = new Logger({ serviceName: "estimate-costs" });
   const document = createDocument(env);
   const eventBridge = createEventBridge(env);
+  const publish = createMetrics("estimate-costs", { EVENKEEL_METRICS: "emf", ...env }) ?? (() => {});
   const services = {
     document,
     tables: { windows: settings.EVENKEEL_WINDOWS_TABLE, costs: settings.EVENKEEL_COSTS_TABLE },
@@ -66,7 +68,8 @@ export function createHandler(env: AwsEnvironment) {
           const { serverId } = request.detail;
           const readingMs = Math.max(0, context.getRemainingTimeInMillis() - writingMs);
           const result = await estimateServer(services, serverId, AbortSignal.timeout(readingMs));
-          logger.info("estimated", { serverId, ...result });
+          const lag = result.readThrough > 0 ? { RecordingLagSeconds: (Date.now() - result.readThrough) / 1_000 } : {};
+          publish(lag, { message: "estimated", function_request_id: context.awsRequestId, serverId, ...result });
           return;
         }
       }

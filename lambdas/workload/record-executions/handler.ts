@@ -8,6 +8,7 @@ import { z } from "zod";
 import { type AwsEnvironment, createDocument, createSqs } from "../../../platform/aws.ts";
 import { parseEnvironment } from "../../../platform/config.ts";
 import { workloadEnvironment } from "../../../platform/environment.ts";
+import { createMetrics } from "../../../platform/metrics.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createRecorder } from "./recorder.ts";
 
@@ -35,6 +36,7 @@ const answerMs = 1_500;
 export function createHandler(env: AwsEnvironment) {
   const settings = parseEnvironment(settingsSchema, env);
   const logger = new Logger({ serviceName: "record-executions" });
+  const publish = createMetrics("record-executions", { EVENKEEL_METRICS: "emf", ...env }) ?? (() => {});
   const recorder = createRecorder({
     document: createDocument(env),
     tables: {
@@ -57,8 +59,19 @@ export function createHandler(env: AwsEnvironment) {
         group: attributes.MessageGroupId,
       }));
       const signal = AbortSignal.timeout(Math.max(0, context.getRemainingTimeInMillis() - answerMs));
-      const { failed, ...counts } = await recorder.record(messages, signal);
-      logger.info("recorded", { messages: messages.length, failed: failed.length, ...counts });
+      const { failed, rows, oldestAt, ...rest } = await recorder.record(messages, signal);
+      // One line, for each is paid; it is the log's, too.
+      publish(
+        { RowsRecorded: rows, ...(oldestAt !== undefined && { SecondsToRow: (Date.now() - oldestAt) / 1_000 }) },
+        {
+          message: "recorded",
+          function_request_id: context.awsRequestId,
+          messages: messages.length,
+          failed: failed.length,
+          rows,
+          ...rest,
+        },
+      );
       return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
     });
 }

@@ -27,7 +27,19 @@ export interface RecorderOptions extends Pick<BatchWriteOptions, "sleep" | "rand
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
+/** What a message held: by incarnation and sequence number, a row of the table leads back to it. */
+export interface RecordedBatch {
+  readonly messageId: string;
+  readonly serverId: string;
+  readonly incarnation: string;
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface Recorded {
+  readonly batches: readonly RecordedBatch[];
+  /** Unix ms at which the oldest row ran; undefined when there was none. */
+  readonly oldestAt: number | undefined;
   /** Ids of the messages to deliver again: one that the store refused, and those after it in its group. */
   readonly failed: string[];
   readonly rows: number;
@@ -67,7 +79,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (parsed.type === "foreign") {
       warn("message sent to the dead-letter queue", { messageId, reason: parsed.reason });
       await deadLetters({ ...parsed, body: message.body, origin: { messageId }, failedAt: now() }, signal);
-      return { rows: 0, deadLetters: 1 };
+      return { rows: 0, deadLetters: 1, oldestAt: Number.POSITIVE_INFINITY };
     }
     const { envelope } = parsed;
     const { serverId, incarnation } = envelope;
@@ -79,7 +91,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
       await deadLetters({ body: JSON.stringify(row), reason, origin, failedAt: now() }, signal);
     }
     await acknowledge(envelope, parsed.rows, poison, signal);
-    return { rows: envelope.rows.length - poison.length, deadLetters: poison.length };
+    const { first, last } = envelope;
+    const oldestAt = Math.min(...parsed.rows.map(ranAt));
+    const batch = { messageId, serverId, incarnation, first, last };
+    return { rows: envelope.rows.length - poison.length, deadLetters: poison.length, batch, oldestAt };
   }
 
   /** Receipts for what is in the tables, tombstones for what is in the dead-letter queue: only once both are there. */
@@ -114,7 +129,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     async record(messages, signal) {
-      const result = { failed: [] as string[], rows: 0, deadLetters: 0 };
+      const result = { failed: [] as string[], rows: 0, deadLetters: 0, batches: [] as RecordedBatch[] };
+      const ranAt: number[] = [];
       const groups = Map.groupBy(messages, ({ group }) => group);
       const recordGroup = async (group: readonly QueueMessage[]): Promise<void> => {
         for (const [index, message] of group.entries()) {
@@ -122,6 +138,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
             const done = await recordMessage(message, signal);
             result.rows += done.rows;
             result.deadLetters += done.deadLetters;
+            if (done.batch) result.batches.push(done.batch);
+            ranAt.push(done.oldestAt);
           } catch (error) {
             warn("message left to the queue to deliver again", { messageId: message.messageId, error });
             result.failed.push(...group.slice(index).map(({ messageId }) => messageId));
@@ -130,7 +148,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
         }
       };
       await Promise.all([...groups.values()].map(recordGroup));
-      return result;
+      const oldestAt = Math.min(...ranAt);
+      return { ...result, oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined };
     },
   };
 }
@@ -144,6 +163,18 @@ function rowExpiresAt(row: OutboxRow): number {
       return expiresAt(row.endedAt, timeToLiveSeconds.windows);
     case "gap":
       return expiresAt(row.to, timeToLiveSeconds.receipts);
+  }
+}
+
+/** Unix ms. */
+function ranAt(row: OutboxRow): number {
+  switch (row.type) {
+    case "execution":
+      return row.executedAt;
+    case "window":
+      return row.endedAt;
+    case "gap":
+      return row.to;
   }
 }
 

@@ -74,7 +74,17 @@ describe("the recorder", () => {
   it("writes rows, then a receipt, and notes the incarnation once", async () => {
     const { recorder, items, noted } = setUp();
     const messages = [message("a", "g", 1, 2, [execution(1), execution(2)]), message("b", "g", 3, 3, [execution(3)])];
-    expect(await recorder.record(messages, running)).toEqual({ failed: [], rows: 3, deadLetters: 0 });
+    const from = { serverId: "s", incarnation: "i" };
+    expect(await recorder.record(messages, running)).toEqual({
+      failed: [],
+      rows: 3,
+      deadLetters: 0,
+      oldestAt: 2,
+      batches: [
+        { ...from, messageId: "a", first: 1, last: 2 },
+        { ...from, messageId: "b", first: 3, last: 3 },
+      ],
+    });
     expect([...items.keys()].filter((id) => id.startsWith("s#q#"))).toHaveLength(3);
     expect(beside(items, "receipts")).toEqual(["000000000001#000000000002", "000000000003#000000000003"]);
     expect(noted).toEqual([expect.objectContaining({ serverId: "s", item: "incarnation#i", firstSeenAt: 1_000_000 })]);
@@ -134,7 +144,7 @@ describe("the recorder", () => {
     const { recorder, letters } = setUp();
     const foreign = { messageId: "a", group: "g", body: "hello" };
     const result = await recorder.record([foreign, message("b", "g", 1, 1, [execution(1)])], running);
-    expect(result).toEqual({ failed: [], rows: 1, deadLetters: 1 });
+    expect(result).toMatchObject({ failed: [], rows: 1, deadLetters: 1, batches: [{ messageId: "b" }] });
     expect(letters).toMatchObject([{ body: "hello", origin: { messageId: "a" } }]);
   });
 
