@@ -5,6 +5,12 @@ import { density, Mixture, type Moments, truncate } from "./normal.ts";
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
 const math = Math;
 
+/**
+ * Power to which a belief is raised before the nearest integers are weighed by it: at full weight, one that is a little
+ * too sure locks onto a wrong integer, from which nothing brings it back.
+ */
+const trusted = 0.3;
+
 /** Factors that keep each column from falling below zero and, if costs are integers, draw it to those near it. */
 export function readCosts(belief: Belief, costs: Factors, integer: boolean, step: number): void {
   const mixture = new Mixture();
@@ -20,7 +26,7 @@ export function readCosts(belief: Belief, costs: Factors, integer: boolean, step
       const reach = math.ceil(5 * sd);
       mixture.reset(m);
       for (let x = math.max(0, nearest - reach); x <= nearest + reach; x++)
-        mixture.add(math.exp(-0.5 * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
+        mixture.add(math.exp(-0.5 * trusted * precision * ((x - m) ** 2 - (nearest - m) ** 2)), x, 1e-3);
       mixture.into(part);
     } else if (m < 4 * sd) {
       truncate(m, sd, 0, Number.POSITIVE_INFINITY, part);
@@ -42,11 +48,14 @@ export function integrality({ belief, costs }: { readonly belief: Belief; readon
   for (let q = 0; q < belief.mean.length; q++) {
     const v = belief.variance[q] ?? 1;
     const precision = 1 / v - (costs.precision[q] ?? 0);
-    if (precision < 16) continue;
+    if (precision < 4) continue;
     known++;
     const m = ((belief.mean[q] ?? 0) / v - (costs.shift[q] ?? 0)) / precision;
     const sd = math.sqrt(1 / precision + 1e-3);
-    odds += math.max(math.log(density((m - math.round(m)) / sd) / sd + 1e-9), -7);
+    const away = m - math.round(m);
+    let near = 0;
+    for (let i = -2; i <= 2; i++) near += density((away + i) / sd) / sd;
+    odds += math.max(math.log(near + 1e-9), -7);
   }
   return known * 10 < belief.mean.length ? 0 : odds;
 }

@@ -4,7 +4,7 @@ import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
 import type { Equations } from "./equations.ts";
 import { integrality, readCosts } from "./integers.ts";
 import { type Evidence, Population } from "./population.ts";
-import { type Bounds, Propagation } from "./propagation.ts";
+import { type Bounds, nothingHidden, Propagation } from "./propagation.ts";
 
 export interface Learned {
   /** Per resource. */
@@ -32,7 +32,7 @@ const mostStages = 6;
 /** How often what contradicts itself is let go. */
 const mostReleases = 3;
 /** Log odds at which costs are taken for integers. */
-const sureOdds = 5;
+const sureOdds = 8;
 
 /**
  * Mean and variance of an execution's cost in resource r by the method of moments: a window's sum lies around
@@ -73,9 +73,10 @@ export function learn(equations: Equations, anchors: readonly Factors[], outside
   const shifts = uniformShifts(1);
   const moments = [0, 1, 2].map((r) => executionMoments(equations, bounds.candidate, r));
   const population = new Population(moments);
+  const hidden = nothingHidden(equations);
   const all = moments.map(
     (execution, r) =>
-      new Propagation(equations, bounds, r, anchors[r] ?? noFactors(columns), {
+      new Propagation(equations, bounds, hidden, r, anchors[r] ?? noFactors(columns), {
         integer: false,
         unseen: 0.002,
         execution: { ...execution },

@@ -5,7 +5,7 @@
  */
 import { Belief, type Factors, type Normal, noFactors, type RowFactors, settle } from "./belief.ts";
 import type { Equations } from "./equations.ts";
-import { type Assumptions, Reading } from "./reading.ts";
+import { type Assumptions, mostUnseen, Reading } from "./reading.ts";
 
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
 const math = Math;
@@ -14,6 +14,15 @@ const math = Math;
 export interface Bounds {
   readonly candidate: Int32Array;
   readonly trust: Float64Array;
+}
+
+const cases = mostUnseen + 1;
+
+/** Per resource: the likelihood of 0, 1, ... unseen executions in each window. They ran for all resources alike. */
+export type Hidden = readonly Float64Array[];
+
+export function nothingHidden({ spans }: Equations): Hidden {
+  return [0, 1, 2].map(() => new Float64Array(cases * spans.length).fill(1));
 }
 
 export class Propagation {
@@ -27,6 +36,8 @@ export class Propagation {
   seen = 0;
   readonly #equations: Equations;
   readonly #bounds: Bounds;
+  readonly #hidden: Hidden;
+  readonly #elsewhere = new Float64Array(cases);
   readonly #resource: number;
   readonly #columns: Factors;
   /** By window, on the sum of its present candidate. */
@@ -43,7 +54,15 @@ export class Propagation {
   readonly #lastRead: Int32Array;
   #reads = 0;
 
-  constructor(equations: Equations, bounds: Bounds, resource: number, anchor: Factors, assumptions: Assumptions) {
+  constructor(
+    equations: Equations,
+    bounds: Bounds,
+    hidden: Hidden,
+    resource: number,
+    anchor: Factors,
+    assumptions: Assumptions,
+  ) {
+    this.#hidden = hidden;
     this.#equations = equations;
     this.#bounds = bounds;
     this.#resource = resource;
@@ -102,7 +121,18 @@ export class Propagation {
     const c = this.#bounds.candidate[w] ?? 0;
     const cavity = this.#cavity;
     this.belief.without(this.#totals, w, c, cavity);
-    this.#averageOf(w, c, this.#bounds.trust[w] ?? 1);
+    this.#elsewhere.fill(1);
+    this.#hidden.forEach((likelihood, r) => {
+      if (r === this.#resource) return;
+      for (let k = 0; k < cases; k++) this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * (likelihood[cases * w + k] ?? 1);
+    });
+    this.#averageOf(w, c, this.#bounds.trust[w] ?? 1, this.#elsewhere);
+    const { likelihood } = this.#reading;
+    const most = likelihood.reduce((a, b) => math.max(a, b));
+    for (let k = 0; k < cases; k++) {
+      const own = this.#hidden[this.#resource];
+      if (own) own[cases * w + k] = (likelihood[k] ?? 0) / most;
+    }
     this.doubted[w] = this.#reading.doubted;
     this.unseenIn[w] = this.#reading.unseen;
     this.unseen += this.#reading.unseen;
@@ -110,20 +140,25 @@ export class Propagation {
     settle(this.#totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
   }
 
-  #averageOf(w: number, c: number, trust: number): number {
+  #averageOf(w: number, c: number, trust: number, elsewhere?: Float64Array): number {
     const { candidates, executions } = this.#equations;
     const candidate = candidates[c];
-    return this.#reading.average(this.#cavity.mean, this.#cavity.variance, {
-      average: this.#band(w, 0),
-      ticks: candidate ? candidate.to - candidate.from : 1,
-      executions: executions[c] ?? 0,
-      trust,
-    });
+    return this.#reading.average(
+      this.#cavity.mean,
+      this.#cavity.variance,
+      {
+        average: this.#band(w, 0),
+        ticks: candidate ? candidate.to - candidate.from : 1,
+        executions: executions[c] ?? 0,
+        trust,
+      },
+      elsewhere,
+    );
   }
 
   #readExtremes(w: number, step: number): void {
     const { ticks } = this.#equations;
-    this.#extremesOf(w, this.#bounds.candidate[w] ?? 0, this.#bounds.trust[w] ?? 1);
+    this.#extremesOf(w, this.#bounds.candidate[w] ?? 0, this.#bounds.trust[w] ?? 1, this.unseenIn[w]);
     const reading = this.#reading;
     this.#distinct.forEach((i, k) => {
       if (ticks.start[i] === ticks.start[i + 1]) return;
@@ -133,7 +168,7 @@ export class Propagation {
   }
 
   /** Weighs the extremes of window w under candidate c; the ticks taken are left in `distinct`. */
-  #extremesOf(w: number, c: number, trust: number): number {
+  #extremesOf(w: number, c: number, trust: number, hidden?: number): number {
     const { candidates, executions, ticks, tickClass } = this.#equations;
     const candidate = candidates[c];
     if (!candidate) return 0;
@@ -142,7 +177,7 @@ export class Propagation {
     const reading = this.#reading;
     this.#reads++;
     this.#distinct.length = 0;
-    reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (unseen * (executions[c] ?? 0)) / (to - from));
+    reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (hidden ?? unseen * (executions[c] ?? 0)) / (to - from));
     for (let i = from; i < to; i++) {
       const kind = tickClass[i] ?? 0;
       if (this.#lastRead[kind] === this.#reads) continue;

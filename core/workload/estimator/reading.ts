@@ -24,7 +24,7 @@ export interface Assumptions {
 
 /** The probability that a window states nothing although its bounds are right. */
 const doubt = 1e-4;
-const mostUnseen = 3;
+export const mostUnseen = 3;
 /** The probability that a window's sum is off by some, and by how much, in costs of an execution. */
 const slip = 0.003;
 const slipBy = 0.3;
@@ -35,6 +35,8 @@ function poisson(rate: number, k: number): number {
   return p;
 }
 
+const nothingElsewhere = new Float64Array(mostUnseen + 1).fill(1);
+
 export class Reading {
   readonly assumptions: Assumptions;
   /** The tilted moments that the last call left. */
@@ -42,6 +44,8 @@ export class Reading {
   /** After `average`: expected number of unseen executions, and the probability that the window states nothing. */
   unseen = 0;
   doubted = 0;
+  /** After `average`: its likelihood had 0, 1, ... executions run unseen. */
+  readonly likelihood = new Float64Array(mostUnseen + 1);
   readonly #mixture = new Mixture();
   readonly #part: Moments = { mass: 0, mean: 0, variance: 0 };
   // Of the window's ticks: their sums as believed, and how likely each is the one with the maximum or the minimum.
@@ -63,12 +67,14 @@ export class Reading {
   /**
    * Reads a window's average, its sum believed to be N(mean, variance).
    * @param trust probability that the window's bounds are right
+   * @param elsewhere likelihood of 0, 1, ... unseen executions by the window's other resources
    * @returns log of the probability of the average
    */
   average(
     mean: number,
     variance: number,
     window: { readonly average: number; readonly ticks: number; readonly executions: number; readonly trust: number },
+    elsewhere: Float64Array = nothingElsewhere,
   ): number {
     const { integer, unseen, execution } = this.assumptions;
     const { average, ticks, executions, trust } = window;
@@ -80,33 +86,42 @@ export class Reading {
     const part = this.#part;
     mixture.reset(mean);
     truncate(mean, math.sqrt(variance), low, high, part);
-    let all = trust * poisson(rate, 0) * part.mass;
+    this.likelihood[0] = trust * part.mass;
+    let all = trust * poisson(rate, 0) * (elsewhere[0] ?? 1) * part.mass;
     mixture.add(all, part.mean, part.variance);
     this.unseen = 0;
     for (let k = 1; k <= mostUnseen; k++) {
       const noise = k * execution.variance + (ticks * ticks) / 12;
-      const mass = trust * poisson(rate, k) * ticks * this.#observe(mean, variance, middle - k * execution.mean, noise);
+      const likelihood = trust * ticks * this.#observe(mean, variance, middle - k * execution.mean, noise);
+      this.likelihood[k] = likelihood;
+      const mass = poisson(rate, k) * (elsewhere[k] ?? 1) * likelihood;
       mixture.add(mass, part.mean, part.variance);
       all += mass;
       this.unseen += k * mass;
     }
+    // What the other resources say of unseen executions is no reason to doubt the window.
+    let possible = 0;
+    for (let k = 0; k <= mostUnseen; k++) possible += poisson(rate, k) * (elsewhere[k] ?? 1);
+    let whatever = 0;
     if (trust < 1) {
       // A bound off by one adds or takes what runs in a tick.
       const tick = executions / ticks;
       const noise = 2 * tick * (execution.variance + execution.mean ** 2) + (tick * execution.mean) ** 2;
-      const mass = (1 - trust) * ticks * this.#observe(mean, variance, middle, noise + (ticks * ticks) / 12);
-      mixture.add(mass, part.mean, part.variance);
-      all += mass;
+      const density = (1 - trust) * ticks * this.#observe(mean, variance, middle, noise + (ticks * ticks) / 12);
+      mixture.add(possible * density, part.mean, part.variance);
+      whatever += density;
     }
     // A sum somewhat off is drawn near gently, as beliefs may be too sure while they settle.
     const noise = (execution.mean * slipBy) ** 2 + (ticks * ticks) / 12;
     const off = slip * ticks * this.#observe(mean, variance, middle, noise);
-    mixture.add(off, part.mean, part.variance);
+    mixture.add(possible * off, part.mean, part.variance);
     const nothing = doubt / (average + 1);
-    mixture.add(nothing, mean, variance);
-    all += off + nothing;
+    mixture.add(possible * nothing, mean, variance);
+    whatever += off + nothing;
+    all += possible * whatever;
+    for (let k = 0; k <= mostUnseen; k++) this.likelihood[k] = (this.likelihood[k] ?? 0) + whatever;
     this.unseen /= all;
-    this.doubted = (off + nothing) / all;
+    this.doubted = (possible * (off + nothing)) / all;
     mixture.into(this.result);
     return math.log(all);
   }
