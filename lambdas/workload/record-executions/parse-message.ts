@@ -22,8 +22,9 @@ export function parseMessage(body: string): ParsedMessage {
   let json: unknown;
   try {
     json = JSON.parse(body);
-  } catch (error) {
-    return { type: "foreign", reason: `not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  } catch {
+    // The error's message quotes the body: reasons are logged, and what queries say is no matter of logs.
+    return { type: "foreign", reason: "not JSON" };
   }
   const parsed = batchEnvelope.safeParse(json);
   if (!parsed.success) return { type: "foreign", reason: `not a batch of ours: ${problemOf(parsed.error)}` };
@@ -37,9 +38,21 @@ export function parseMessage(body: string): ParsedMessage {
     const read = outboxRow.safeParse(row);
     const reason = read.success ? misfit(read.data, first, last) : problemOf(read.error);
     if (read.success && reason === undefined) rows.push(read.data);
+    else if (isDeep(row)) return { type: "foreign", reason: `a row is nested deeper than ${maxDepth}` };
     else poison.push({ row, reason: reason ?? "unknown", sequence: sequenceOf(row, index, envelope) });
   }
   return { type: "batch", envelope, rows, poison };
+}
+
+/** Beyond it a value may be too deep to be written as JSON again; ours are three deep. */
+const maxDepth = 100;
+
+function isDeep(value: unknown): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one) : []));
+  }
+  return level.length > 0;
 }
 
 function misfit(row: OutboxRow, first: number, last: number): string | undefined {

@@ -32,7 +32,7 @@ describe("parseMessage", () => {
   });
 
   it.each([
-    ["broken JSON", '{"format":', /^not JSON: /],
+    ["broken JSON", '{"format":', /^not JSON$/],
     ["another kind of message", '{"hello":"world"}', /^not a batch of ours: format: /],
     ["a later format", JSON.stringify(envelope([execution(1)], { format: "evenkeel.batch/2" })), /format: /],
     ["an unknown field", JSON.stringify(envelope([execution(1)], { colour: "red" })), /Unrecognized key: "colour"/],
