@@ -43,6 +43,8 @@ export interface LoadedFile {
   readonly entries: SettledEntries;
   lastPosition: number;
   losses: Loss[];
+  /** Rows from here on were appended, and never compared with the table; infinite when there are none. */
+  readonly uncomparedFrom: number;
   readonly retentionMs: number;
   readonly retentionWall: number;
   readonly insertRow: StatementSync;
@@ -155,6 +157,7 @@ function readState(db: DatabaseSync): LoadedFile {
     entries: new SettledEntries(db),
     lastPosition: Math.max(Number(lastGiven ?? 0), settled.ranges.at(-1)?.last ?? 0, newest.firstPosition - 1),
     losses,
+    uncomparedFrom: Number(readMeta(db, "uncomparedFrom") ?? Number.POSITIVE_INFINITY),
     retentionMs: Number(readMeta(db, "retentionMs") ?? 0),
     retentionWall: Number(readMeta(db, "retentionWall") ?? Number.MAX_SAFE_INTEGER),
     insertRow: db.prepare("INSERT INTO rows VALUES (?, ?, ?)"),

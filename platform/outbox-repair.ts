@@ -82,6 +82,9 @@ function salvage(source: string, target: DatabaseSync, options: RepairOptions): 
     const last = Math.max(lastKnown, kept.ranges.at(-1)?.last ?? 0);
     for (const { id, firstPosition } of incarnations) addIncarnation(target, firstPosition, id, "kept");
     addIncarnation(target, last + 1, options.incarnation, "the file was damaged");
+    for (const { name, value } of attempt(() => damaged.prepare("SELECT name, value FROM meta").all()) ?? []) {
+      target.prepare("INSERT OR IGNORE INTO meta VALUES (?, ?)").run(String(name), String(value));
+    }
     // AUTOINCREMENT goes on after `last`.
     target.prepare("DELETE FROM sqlite_sequence WHERE name = 'rows'").run();
     target.prepare("INSERT INTO sqlite_sequence VALUES ('rows', ?)").run(last);

@@ -85,6 +85,9 @@ export class Outbox {
   #verifiedFrom: number;
   #retentionMs: number;
   #retentionSince: number;
+  /** Whether the file says from where on its rows were never compared with the table. */
+  #uncomparedNoted: boolean;
+  #compared = false;
   #reserveCut = false;
 
   constructor(options: OutboxOptions, unlock: () => void) {
@@ -100,7 +103,9 @@ export class Outbox {
       unlock();
       throw error;
     }
-    this.#verifiedFrom = this.#file.lastPosition + 1;
+    const { uncomparedFrom, lastPosition } = this.#file;
+    this.#verifiedFrom = Math.min(uncomparedFrom, lastPosition + 1);
+    this.#uncomparedNoted = uncomparedFrom <= lastPosition;
     // Retention counts time that passed on the monotonic clock while running, and on the wall clock while not: a wall
     // clock that jumps in between trims nothing early.
     const { retentionMs, retentionWall } = this.#file;
@@ -130,7 +135,9 @@ export class Outbox {
           file.insertRow.run(++position, checksum(position, body), body);
         }
         if (gaps.length > 0) file.db.exec("DELETE FROM losses");
+        if (!this.#compared && !this.#uncomparedNoted) file.saveMeta.run("uncomparedFrom", String(this.#verifiedFrom));
       });
+      this.#uncomparedNoted ||= !this.#compared;
       file.lastPosition = position;
       file.losses = [];
       this.#mark.set(position);
@@ -155,9 +162,16 @@ export class Outbox {
     return this.#file.lastPosition;
   }
 
-  /** Rows before this position were in the file when it was opened. */
+  /** Rows before this position were in the file when it was opened, or when one before was that never saw the table. */
   get openedBefore(): number {
     return this.#verifiedFrom;
+  }
+
+  /** The file has been compared with the table, and has lost nothing: what follows now may be sent. */
+  compared(): void {
+    if (this.#uncomparedNoted) this.#guard(() => this.#file.db.exec("DELETE FROM meta WHERE name = 'uncomparedFrom'"));
+    this.#compared = true;
+    this.#uncomparedNoted = false;
   }
 
   /** Position of the first row on disk, recorded or not; one past the last when there is none. */
@@ -261,22 +275,24 @@ export class Outbox {
   }
 
   /**
-   * Numbers that this file, when opened, had not given out are taken: its tail was lost. What was appended since then
-   * gets a new incarnation; none of it may have been sent.
+   * Numbers that this file, when opened, had not given out are taken: its tail was lost. What was appended since it was
+   * last compared with the table gets a new incarnation; none of it may have been sent.
    */
   reincarnate(reason: string): void {
     const firstPosition = this.#verifiedFrom;
-    if (this.#currentSpan().first >= firstPosition) return;
     const now = this.#options.clock.now();
     const from = Math.min(now, this.#timeBefore(firstPosition) ?? now);
     const incarnation = { id: this.#uuid(), firstPosition };
     this.#guard(() => {
       const { db, incarnations, losses } = this.#file;
       transaction(db, () => {
+        // One whose rows are all lost makes way: its numbers are taken.
+        db.prepare("DELETE FROM incarnations WHERE firstPosition >= ?").run(firstPosition);
         db.prepare("INSERT INTO incarnations VALUES (?, ?, ?)").run(firstPosition, incarnation.id, reason);
         db.prepare("INSERT INTO losses VALUES (?, ?, ?)").run(from, now, reason);
       });
-      incarnations.push(incarnation);
+      const kept = incarnations.filter((other) => other.firstPosition < firstPosition);
+      incarnations.splice(0, Number.POSITIVE_INFINITY, ...kept, incarnation);
       losses.push({ type: "gap", from, to: now, reason });
     });
     this.#options.log.error("the outbox has lost its tail; a new incarnation begins", { ...incarnation, reason });

@@ -40,7 +40,7 @@ export class ReceiptWatch {
     if (this.#verified) return;
     const { outbox, pieceRows } = this.#options;
     const span = outbox.spans().at(-1);
-    if (span && span.first < outbox.openedBefore) {
+    if (span) {
       const beyond = (await this.#recorded(span, { first: outbox.openedBefore, last: Number.MAX_SAFE_INTEGER }, signal))
         .size;
       if (beyond > 0) outbox.reincarnate(`the tail of the outbox file was lost: ${beyond} rows of it are recorded`);
@@ -50,6 +50,7 @@ export class ReceiptWatch {
         await this.#compare({ first, last: Math.min(range.last, first + pieceRows - 1) }, signal);
       }
     }
+    outbox.compared();
     this.#verified = true;
   }
 

@@ -204,6 +204,7 @@ describe("a lost tail", () => {
     using directory = temporaryDirectory();
     const uuid = countingUuid();
     const before = openTestOutbox(directory.path, { uuid });
+    before.compared();
     before.append(executions(3));
     before.close();
     const outbox = openTestOutbox(directory.path, { uuid });
@@ -229,6 +230,7 @@ describe("a write-ahead log that was cut off", () => {
     const uuid = countingUuid();
     const clock = new FakeClock();
     const outbox = openTestOutbox(directory.path, { uuid, clock });
+    outbox.compared();
     outbox.append(executions(3));
     // What a kill leaves behind, with the log's last frames torn off.
     const names = ["outbox.sqlite", "outbox.sqlite-wal"];
@@ -248,6 +250,41 @@ describe("a write-ahead log that was cut off", () => {
     const again = openTestOutbox(copies.path, { uuid, clock });
     expect(again.spans()).toHaveLength(2);
     again.close();
+  });
+});
+
+describe("a lost tail that leaves no row of its incarnation", () => {
+  it("gets a new incarnation, too: the table may hold the numbers of the old one", () => {
+    using directory = temporaryDirectory();
+    const uuid = countingUuid();
+    const outbox = openTestOutbox(directory.path, { uuid });
+    outbox.compared();
+    const { incarnation } = outbox.append(executions(3));
+    outbox.close();
+    const file = new DatabaseSync(join(directory.path, "outbox.sqlite"));
+    file.exec("DELETE FROM rows; DELETE FROM sqlite_sequence");
+    file.close();
+    const torn = openTestOutbox(directory.path, { uuid });
+    expect(torn.append([execution(4)])).toMatchObject({ first: 1, last: 1 });
+    expect(torn.spans()).toEqual([{ incarnation: torn.state().incarnation, first: 1, last: 2 }]);
+    expect(torn.state().incarnation).not.toBe(incarnation);
+    torn.close();
+  });
+
+  it("is still looked for after a restart that came before the table was asked", () => {
+    using directory = temporaryDirectory();
+    const open = () => openTestOutbox(directory.path, { uuid: countingUuid(3) });
+    const first = open();
+    first.append(executions(2));
+    first.close();
+    const second = open();
+    expect(second.openedBefore).toBe(1);
+    second.compared();
+    second.append([execution(3)]);
+    second.close();
+    const third = open();
+    expect(third.openedBefore).toBe(4);
+    third.close();
   });
 });
 
