@@ -97,6 +97,8 @@ export class RuntimeStack extends Stack {
     });
     recorder.queue.grant(container.role, "sqs:SendMessage");
     tables.executions.grant(container.role, "dynamodb:Query");
+    // Receipts stand in both tables.
+    tables.windows.grant(container.role, "dynamodb:Query");
     tables.servers.grant(container.role, "dynamodb:PutItem");
     return { container, url: `http://${host}:${port}` };
   }
