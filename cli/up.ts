@@ -93,7 +93,8 @@ async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
     try {
       await start(session);
       print(`\n${formatTable(["", ""], session.addresses()).trim()}\n`);
-      print("Look closer with bin/evenkeel status | costs | audit | tail. Ctrl-C stops everything; state is kept.\n");
+      print("Look closer with bin/evenkeel status | costs | audit | tail. Ctrl-C stops everything; state is kept.");
+      print(`See the load level itself: ${session.consoleUrl}\n`);
       const ended = await Promise.race([
         watch(session, line, AbortSignal.any([stop.signal, over.signal])),
         session.cloudEnded,

@@ -36,6 +36,7 @@ export interface Session {
   readonly serverId: string;
   readonly serverUrl: string;
   readonly schedulerUrl: string | undefined;
+  readonly consoleUrl: string;
   /** Names and addresses of what has been started. */
   addresses(): readonly (readonly [name: string, url: string])[];
   /** Why the cloud is gone, should it end by itself. */
@@ -136,6 +137,7 @@ export function createSession(options: SessionOptions): Session {
     serverId: record.serverId,
     serverUrl: record.serverUrl,
     schedulerUrl,
+    consoleUrl: `http://127.0.0.1:${options.consolePort}`,
     addresses: () => record.processes.map(({ name, url }) => [name, url]),
     cloudEnded: cloudEnded.promise,
     async stop() {

@@ -3,8 +3,12 @@ import { compress } from "hono/compress";
 import { createApp, type HttpApp, httpError, refuseHead } from "../../platform/http.ts";
 import type { Access } from "../../platform/http-guard.ts";
 import type { Log } from "../../platform/log.ts";
+import { addHistoryRoutes } from "./api/history.ts";
 import { addLiveRoutes } from "./api/live.ts";
+import { addMachineRoutes } from "./api/machine.ts";
+import { addQueryRoutes } from "./api/queries.ts";
 import { addSwitchRoutes } from "./api/switch.ts";
+import { addWhyRoutes } from "./api/why.ts";
 import { loadAssets, pageHeaders, sendAsset } from "./assets.ts";
 import type { Hub } from "./live/hub.ts";
 import type { SchedulerClient } from "./scheduler-client.ts";
@@ -41,7 +45,12 @@ export function createConsoleApp(options: ConsoleOptions): HttpApp {
     if (!asset) throw httpError(404, "no such file");
     return sendAsset(context, asset);
   });
-  addLiveRoutes(app, options.hub);
-  addSwitchRoutes(app, options.scheduler);
+  const { hub, scheduler, store, log } = options;
+  addLiveRoutes(app, hub);
+  addSwitchRoutes(app, scheduler);
+  addQueryRoutes(app, hub, store);
+  addWhyRoutes(app, { hub, scheduler, store });
+  addHistoryRoutes(app, { hub, store, log });
+  addMachineRoutes(app, hub);
   return app;
 }

@@ -1,6 +1,6 @@
 /** What the console's API answers, as schemas: the OpenAPI document is made from them, and the page imports their types. */
 import { z } from "zod";
-import { schedulerKnobs, schedulerStatus } from "../../platform/scheduler-status.ts";
+import { explanation, schedulerKnobs, schedulerStatus } from "../../platform/scheduler-status.ts";
 import { metrics } from "../../platform/wire.ts";
 
 const count = z.int().min(0);
@@ -66,14 +66,19 @@ export type KnobsChange = z.infer<typeof knobsChange>;
 export const schedulerState = schedulerStatus.omit({ windows: true });
 export type SchedulerState = z.infer<typeof schedulerState>;
 
+/** The audit's word on everything that ever ran, in rows. */
 export const auditWord = z.object({
   at: time,
-  /** Whether everything that was executed is recorded. */
+  /** Nothing is lost and nothing lies among the dead letters; what is on its way is still held by the server. */
   complete: z.boolean(),
   executed: count,
   recorded: count,
-  missing: count,
+  onTheWay: count,
+  lost: count,
   deadLettered: count,
+  discarded: count,
+  expired: count,
+  /** Times in which something may have run unseen. */
   gaps: count,
 });
 export type AuditWord = z.infer<typeof auditWord>;
@@ -122,3 +127,117 @@ export type LiveState = z.infer<typeof liveState>;
 /** An event of `GET /api/live`: the state, and the windows that closed since the event before. */
 export const liveEvent = z.object({ state: liveState, windows: z.array(windowPoint) });
 export type LiveEvent = z.infer<typeof liveEvent>;
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** One query, with what is believed of its cost and what was seen of it in the last ten minutes. */
+export const queryRow = z.object({
+  queryId: z.string(),
+  /** CPU, IO, memory in percent of a tick, per execution; null before the first estimate that knows it. */
+  mean: triple.nullable(),
+  sd: triple.nullable(),
+  /** Executions that the estimate saw. */
+  seen: count,
+  /** Unix ms; null when never. */
+  lastSeenAt: time.nullable(),
+  perMinute: z.number().min(0),
+  /** Its part of the load of the last ten minutes, over the three resources; without any, of all that was seen. */
+  loadShare: share,
+  meanDelaySeconds: seconds.nullable(),
+  /** Executions per ten seconds over the last ten minutes, oldest first; empty when none was seen. */
+  perTenSeconds: z.array(count),
+});
+export type QueryRow = z.infer<typeof queryRow>;
+
+export const querySorts = ["load", "cpu", "io", "memory", "uncertainty", "traffic", "delay", "lastSeen", "id"] as const;
+export type QuerySort = (typeof querySorts)[number];
+export const queriesAnswer = z.object({
+  /** Queries that the filter lets through, and all. */
+  matching: count,
+  total: count,
+  queries: z.array(queryRow),
+});
+export type QueriesAnswer = z.infer<typeof queriesAnswer>;
+
+/** One recorded execution. */
+export const recordedExecution = z.object({
+  executionId: z.string(),
+  arrivedAt: time,
+  executedAt: time,
+  tick: count,
+  delaySeconds: seconds,
+});
+export const queryAnswer = z.object({
+  query: queryRow,
+  from: time,
+  to: time,
+  /** Per minute of the range in which it ran. */
+  minutes: z.array(z.object({ at: time, executions: count, meanDelaySeconds: seconds, maxDelaySeconds: seconds })),
+  /** The newest 200 of the range. */
+  executions: z.array(recordedExecution),
+});
+export type QueryAnswer = z.infer<typeof queryAnswer>;
+
+/** What became of one execution. */
+export const executionStory = z.object({
+  executionId: z.string(),
+  queryId: z.string(),
+  arrivedAt: time.nullable(),
+  arrivedTick: count.nullable(),
+  /** The tick it would have run in by the server's default delay; null where it was not seen to arrive. */
+  firstDueTick: count.nullable(),
+  /** The scheduler's word; null when it has none, and then why. */
+  plan: explanation
+    .pick({ plannedAt: true, placedTick: true, reason: true, matchedWith: true })
+    .extend({ matched: z.array(z.object({ executionId: z.string(), queryId: z.string().nullable() })) })
+    .omit({ matchedWith: true })
+    .nullable(),
+  planProblem: z.string().nullable(),
+  executedAt: time.nullable(),
+  executedTick: count.nullable(),
+  delaySeconds: seconds.nullable(),
+  /** Its row in the table; null while it is not there. */
+  recorded: z.object({ incarnation: z.string(), sequence: count, recordedAt: time.nullable() }).nullable(),
+  tickMs: z.number().positive(),
+});
+export type ExecutionStory = z.infer<typeof executionStory>;
+
+/** One window, tick by tick: what ran, and what the costs say that it took. */
+export const windowStory = z.object({
+  at: time,
+  /** The table's windows carry what ran; the newest are told from the stream. */
+  source: z.enum(["table", "stream"]),
+  metrics: metrics.nullable(),
+  inBand: z.boolean().nullable(),
+  bandWidth: share,
+  ticks: z.array(
+    z.object({
+      tick: count,
+      executions: z.array(
+        z.object({ queryId: z.string(), executionId: z.string().nullable(), mean: triple.nullable() }),
+      ),
+      /** Sum of the costs as they are believed now. */
+      predicted: triple,
+    }),
+  ),
+});
+export type WindowStory = z.infer<typeof windowStory>;
+
+/** A stretch of time in the history. */
+export const historyBucket = metrics.extend({
+  /** Its end. */
+  at: time,
+  windows: count,
+  inBand: count,
+  ran: count,
+});
+export type HistoryBucket = z.infer<typeof historyBucket>;
+export const historyAnswer = z.object({
+  from: time,
+  to: time,
+  stepMs: count,
+  windows: count,
+  inBand: share.nullable(),
+  buckets: z.array(historyBucket),
+});
+export type HistoryAnswer = z.infer<typeof historyAnswer>;

@@ -16,7 +16,15 @@ const away = async () => {
 export function createIdleConsole(access: Access = {}): HttpApp {
   const clock = systemClock;
   const client = createServerClient({ url: "http://127.0.0.1:9999", clock, random: () => 0 });
-  const store: ConsoleStore = { costs: away, windows: away, queueDepth: away, audit: away };
+  const store: ConsoleStore = {
+    costs: away,
+    windows: away,
+    executions: away,
+    findExecution: away,
+    recordedAt: away,
+    queueDepth: away,
+    audit: away,
+  };
   const hub = new Hub({ client, scheduler: undefined, store, clock, log, keeps: "" });
   return createConsoleApp({ hub, scheduler: undefined, store, log, access });
 }

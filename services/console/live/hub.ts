@@ -253,7 +253,7 @@ export class Hub {
     if (!server) return;
     const startedAt = this.#options.clock.monotonic();
     try {
-      this.#audit = await this.#options.store.audit(server);
+      this.#audit = await this.#options.store.audit(server, this.#options.clock.now());
     } finally {
       this.#auditTookMs = this.#options.clock.monotonic() - startedAt;
     }

@@ -8,27 +8,28 @@ export const resources = ["cpu", "io", "memory"] as const;
 export type Resource = (typeof resources)[number];
 export const resourceTitles: Readonly<Record<Resource, string>> = { cpu: "CPU", io: "IO", memory: "Memory" };
 
-/** One window of one resource, in percent. `steered` false: the scheduler was off. */
+/** One window, or a stretch of several, of one resource, in percent. `steered` false: the scheduler was off. */
 export interface BandPoint {
   readonly at: number;
   readonly average: number;
   readonly min: number;
   readonly max: number;
   readonly steered: boolean | null;
+  /** Share of it that is out of band, 0 to 1. */
+  readonly out: number;
 }
 
-export function bandPoint(window: WindowPoint, resource: Resource): BandPoint {
-  return { at: window.at, steered: window.steered, ...window[resource] };
-}
-
-export function isOut({ average, min, max }: BandPoint, width: number): boolean {
-  return min < (1 - width) * average || max > (1 + width) * average;
+/** A window leaves the band when one of its ticks does. */
+export function bandPoint(window: WindowPoint, resource: Resource, width: number): BandPoint {
+  const { average, min, max } = window[resource];
+  const out = min < (1 - width) * average || max > (1 + width) * average;
+  return { at: window.at, steered: window.steered, average, min, max, out: Number(out) };
 }
 
 export interface BandChart {
   readonly element: HTMLElement;
-  /** Shows `points` between two Unix times in ms, with a band of +-`width`. */
-  show(points: readonly BandPoint[], from: number, to: number, width: number): void;
+  /** Shows `points`, one each `stepMs`, between two Unix times in ms, with a band of +-`width`. */
+  show(points: readonly BandPoint[], from: number, to: number, width: number, stepMs?: number): void;
   close(): void;
 }
 
@@ -37,10 +38,11 @@ interface Shown {
   readonly from: number;
   readonly to: number;
   readonly width: number;
+  readonly stepMs: number;
 }
 
-/** A gap between windows wider than this is shown as one. */
-const gapSeconds = 3.5;
+/** A gap between points wider than so many steps is shown as one. */
+const gapSteps = 3.5;
 const markHeight = 5;
 
 export function createBandChart(resource: Resource, height: number): BandChart {
@@ -55,13 +57,13 @@ export function createBandChart(resource: Resource, height: number): BandChart {
     chart?.destroy();
     chart = new uPlot(
       optionsOf(plot, resource, height, () => shown),
-      [[]],
+      columnsOf(nothing),
       plot,
     );
     if (shown) draw();
   };
   const draw = (): void => {
-    if (shown) chart?.setData(columnsOf(shown.points, shown.width));
+    if (shown) chart?.setData(columnsOf(shown));
   };
   const resize = new ResizeObserver(() => chart?.setSize({ width: plot.clientWidth, height }));
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -71,14 +73,14 @@ export function createBandChart(resource: Resource, height: number): BandChart {
 
   return {
     element,
-    show(points, from, to, width) {
-      shown = { points, from, to, width };
+    show(points, from, to, width, stepMs = 1_000) {
+      shown = { points, from, to, width, stepMs };
       draw();
       const last = points.at(-1);
-      const inside = points.filter((point) => !isOut(point, width)).length / points.length;
-      const text = last
-        ? `${last.average} % (${last.min} to ${last.max}); ${formatShare(inside)} of ${points.length} windows in band`
-        : "no data yet";
+      const out = points.reduce((sum, point) => sum + point.out, 0) / points.length;
+      const range = last ? `${Math.round(last.average)} % (${last.min} to ${last.max})` : "";
+      const inBand = stepMs > 1_000 ? "" : `; ${formatShare(1 - out)} of ${points.length} windows in band`;
+      const text = last ? `${range}${inBand}` : "no data yet";
       setText(figure, text);
       plot.setAttribute("aria-label", `${title}: ${text}`);
     },
@@ -92,7 +94,9 @@ export function createBandChart(resource: Resource, height: number): BandChart {
 
 type Column = (number | null)[];
 
-function columnsOf(points: readonly BandPoint[], width: number): uPlot.AlignedData {
+const nothing: Shown = { points: [], from: 0, to: 1_000, width: 0, stepMs: 1_000 };
+
+function columnsOf({ points, width, stepMs }: Shown): uPlot.AlignedData {
   const x: number[] = [];
   const columns: Column[] = [[], [], [], [], []];
   const push = (at: number, values: readonly (number | null)[]): void => {
@@ -102,7 +106,7 @@ function columnsOf(points: readonly BandPoint[], width: number): uPlot.AlignedDa
   for (const { at, average, min, max } of points) {
     const seconds = at / 1_000;
     const before = x.at(-1);
-    if (before !== undefined && seconds - before > gapSeconds)
+    if (before !== undefined && seconds - before > (gapSteps * stepMs) / 1_000)
       push((seconds + before) / 2, [null, null, null, null, null]);
     push(seconds, [average * (1 + width), average * (1 - width), max, min, average]);
   }
@@ -129,7 +133,7 @@ function optionsOf(
       x: { time: true, range: () => [(shown()?.from ?? 0) / 1_000, (shown()?.to ?? 1_000) / 1_000] },
       y: { range: () => [0, topOf(shown()?.points ?? [])] },
     },
-    padding: [6, 8, 0, 0],
+    padding: [6, 22, 0, 0],
     axes: [
       { ...axis, size: 26, font: "11px system-ui", values: (_, splits) => splits.map(clockTime) },
       { ...axis, size: 44, font: "11px system-ui", values: (_, splits) => splits.map((value) => `${value} %`) },
@@ -170,11 +174,12 @@ function markOut(chart: uPlot, shown: Shown | undefined, colour: string): void {
   ctx.save();
   ctx.fillStyle = colour;
   for (const point of shown.points) {
-    if (!isOut(point, shown.width)) continue;
+    if (point.out === 0) continue;
     const end = chart.valToPos(point.at / 1_000, "x", true);
-    const start = chart.valToPos(point.at / 1_000 - 1, "x", true);
+    const start = chart.valToPos((point.at - shown.stepMs) / 1_000, "x", true);
     if (end < bbox.left) continue;
-    ctx.fillRect(Math.max(start, bbox.left), bbox.top + bbox.height - size, Math.max(1, end - start - 1), size);
+    const height = size * Math.max(0.3, point.out);
+    ctx.fillRect(Math.max(start, bbox.left), bbox.top + bbox.height - height, Math.max(1, end - start - 1), height);
   }
   ctx.restore();
 }

@@ -6,7 +6,11 @@ import { formatDuration, formatTime } from "./format.ts";
 import { followLive, type LiveStore, staleMs } from "./live-store.ts";
 import { startRouter } from "./router.ts";
 import type { CreateView, View } from "./view.ts";
+import { createHistoryView } from "./views/history.ts";
 import { createLiveView } from "./views/live.ts";
+import { createQueriesView } from "./views/queries.ts";
+import { createQueryView } from "./views/query.ts";
+import { createWhyView } from "./views/why.ts";
 
 interface Route {
   readonly title: string;
@@ -17,6 +21,10 @@ interface Route {
 
 const routes: Readonly<Record<string, Route>> = {
   "/": { title: "Live", link: "Live", create: createLiveView },
+  "/queries": { title: "Queries", link: "Queries", create: createQueriesView },
+  "/query": { title: "Query", create: createQueryView },
+  "/why": { title: "Why", link: "Why", create: createWhyView },
+  "/history": { title: "History", link: "History", create: createHistoryView },
 };
 
 const partTitles: Readonly<Record<Part["name"], string>> = {

@@ -98,7 +98,7 @@ export function createLiveView(live: LiveStore, parameters: Parameters): View {
     const width = state.scheduler?.knobs.bandWidth ?? 0.1;
     for (const [resource, chart] of charts)
       chart.show(
-        shown.map((window) => bandPoint(window, resource)),
+        shown.map((window) => bandPoint(window, resource, width)),
         from,
         to,
         width,

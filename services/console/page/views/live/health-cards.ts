@@ -50,18 +50,13 @@ function recordRows({ capture, audit, at }: LiveState): Row[] {
       : h(
           "span",
           { class: "bad" },
-          `${formatCount(audit.missing)} rows are missing, ${formatCount(audit.deadLettered)} dead letters`,
+          `${formatCount(audit.lost)} rows are lost, ${formatCount(audit.deadLettered)} are dead letters`,
         );
-    rows.push([
-      "Audit",
-      word,
-      h(
-        "span",
-        { class: "quiet" },
-        ` ${formatCount(audit.recorded)} of ${formatCount(audit.executed)} rows, ${formatAge(audit.at, at)}`,
-      ),
-    ]);
-    if (audit.gaps > 0) rows.push(["Gaps", `${formatCount(audit.gaps)}: the tap could not see its server`]);
+    const held = audit.onTheWay > 0 ? `, ${formatCount(audit.onTheWay)} on their way` : "";
+    const counts = ` ${formatCount(audit.recorded)} of ${formatCount(audit.executed)} rows recorded${held}; asked ${formatAge(audit.at, at)}`;
+    rows.push(["Audit", word, h("span", { class: "quiet" }, counts)]);
+    if (audit.discarded > 0) rows.push(["Discarded", `${formatCount(audit.discarded)} rows, by a person`]);
+    if (audit.gaps > 0) rows.push(["Gaps", `${formatCount(audit.gaps)}: then something may have run unseen`]);
   }
   return rows;
 }
