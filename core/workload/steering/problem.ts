@@ -17,6 +17,8 @@ export interface TickProblem {
   readonly streams: readonly Stream[];
   /** The delay that all but a few executions shall keep. */
   readonly budgetTicks: number;
+  /** Whether a window to itself would tell more of a query's cost than is known. */
+  readonly worthShowing: (queryId: string) => boolean;
   readonly bandWidth: number;
   readonly inTime: () => boolean;
 }

@@ -128,6 +128,7 @@ class WindowSteering implements Steering {
       arrivalRate: this.#traffic.rate,
       streams: this.#streams,
       budgetTicks: this.#budgetTicks() * this.#outcome.aim,
+      worthShowing: (queryId) => this.#costs.worthShowing(queryId),
       bandWidth: this.#knobs.bandWidth,
       inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
     });

@@ -25,6 +25,16 @@ const gap: WindowPlan = {
     items.filter(({ arrivedTick }) => next - arrivedTick > oldInBudgets * budgetTicks).slice(0, 1),
 };
 
+/**
+ * What a window in which nothing needs to be level is used for: an execution whose cost is not sure runs in it alone, so
+ * that the next estimates know it. Nothing else is delayed by that, and no window that could be in band is lost.
+ */
+function beginGap(problem: TickProblem): WindowPlan {
+  const one = problem.items.find(({ queryId }) => problem.worthShowing(queryId));
+  if (!one || gap.next(problem)?.length) return gap;
+  return { next: ({ position }) => (position === 0 ? [one] : []) };
+}
+
 /** Plans a window when it begins, mends the plan with what arrives, and says what runs in each of its ticks. */
 export class WindowPlanner {
   readonly #random: RandomGenerator;
@@ -37,14 +47,14 @@ export class WindowPlanner {
 
   /** What runs in the next tick. */
   next(problem: TickProblem): readonly Item[] {
-    if (problem.position === 0) this.#plan = this.#begin(problem);
+    if (problem.position === 0) this.#plan = this.#begin(problem) ?? beginGap(problem);
     const group = this.#plan.next(problem);
     if (group) return group;
     this.#plan = gap;
     return [];
   }
 
-  #begin(problem: TickProblem): WindowPlan {
+  #begin(problem: TickProblem): WindowPlan | undefined {
     const { backlog, arrivalRate, budgetTicks, windowTicks } = problem;
     const crowded = backlog > 2 * arrivalRate * budgetTicks + 5 * windowTicks;
     if (arrivalRate >= levelFrom || crowded) return beginLevel(problem);
@@ -52,17 +62,17 @@ export class WindowPlanner {
   }
 
   /** At least two a tick arrive: every window has to run two or more, as many as the backlog affords. */
-  #withoutGaps(problem: TickProblem): WindowPlan {
+  #withoutGaps(problem: TickProblem): WindowPlan | undefined {
     const { items, arrivalRate, windowTicks } = problem;
     const perTick = Math.floor((items.length + 0.4 * arrivalRate * windowTicks) / windowTicks - 1.5);
     if (perTick >= 3) return beginEqual(perTick, this.#random);
     const pairs = beginPairs(problem, new Set(), leastPairsWithoutGaps);
     if (pairs) return pairs;
-    return items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : gap;
+    return items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined;
   }
 
   /** Fewer than two a tick arrive: windows of singles save what windows of pairs use up, and gaps are left between. */
-  #withGaps(problem: TickProblem): WindowPlan {
+  #withGaps(problem: TickProblem): WindowPlan | undefined {
     const { items, arrivalRate, budgetTicks, windowTicks } = problem;
     const held = this.#holding.choose(problem);
     const coming = arrivalRate * (windowTicks - 1.5);
@@ -72,6 +82,6 @@ export class WindowPlanner {
     const singlesFirst = affordable < (arrivalRate < 1.9 ? 4 : 2);
     const pairs = () => (affordable >= 2 ? beginPairs(problem, held, leastPairs) : undefined);
     const singles = () => beginSingles(problem);
-    return (singlesFirst ? (singles() ?? pairs()) : (pairs() ?? singles())) ?? gap;
+    return singlesFirst ? (singles() ?? pairs()) : (pairs() ?? singles());
   }
 }
