@@ -34,8 +34,8 @@ export interface SteeringOptions {
 const mostConsidered = 2000;
 /** What has waited for so many budgets runs at once, as many a tick as arrive. */
 const longestBudgets = 2.8;
-/** Parked executions add at most so many mean ticks to a tick to come. */
-const parkedMeanTicks = 1.2;
+/** Parked executions add at most so many mean ticks to a tick to come; of the season's mean, a third more at its height. */
+const parkedMeanTicks = 1.1;
 
 /** @throws KnobsError */
 export function createSteering(options: SteeringOptions): Steering {
