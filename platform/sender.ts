@@ -94,6 +94,8 @@ export interface Sender {
 
 /** Message groups of first sends; resends get groups of their own, since the first one's may be blocked. */
 const groups = 4;
+/** First sends go to other groups when one of theirs is out for so long: a function that crashed blocks all that its batch was of. */
+const stalledMs = 3_000;
 const maxBatchMessages = 10;
 /** Some emulators take no more than 256 KiB in a batch. */
 const maxBatchBytes = 250_000;
@@ -126,6 +128,8 @@ class OutboxSender implements Sender {
   #nextPack = 0;
   #nextTrim = 0;
   #group = 0;
+  /** Part of the groups' names, and since when it is (monotonic ms). */
+  #generation = { id: 0, since: 0 };
   #lastSentAt: number | null = null;
   #trouble: string | null = null;
 
@@ -300,10 +304,11 @@ class OutboxSender implements Sender {
   async #send(messages: readonly Message[], signal: AbortSignal): Promise<void> {
     const { outbox, clock } = this.#options;
     const prefix = encodeURIComponent(outbox.serverId).slice(0, 80);
+    const generation = this.#freshGeneration();
     const entries = messages.map(({ body, resends }, index) => ({
       Id: String(index),
       MessageBody: body,
-      MessageGroupId: resends === 0 ? `${prefix}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
+      MessageGroupId: resends === 0 ? `${prefix}#${generation}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
       MessageDeduplicationId: this.#uuid(),
     }));
     const { refused, trouble } = await this.#offer(entries, signal);
@@ -318,6 +323,13 @@ class OutboxSender implements Sender {
       }
     }
     if (trouble) throw trouble;
+  }
+
+  #freshGeneration(): number {
+    const now = this.#options.clock.monotonic();
+    const stalledSince = Math.max(this.#flights.oldestSentAt ?? now, this.#generation.since);
+    if (now - stalledSince > stalledMs) this.#generation = { id: this.#generation.id + 1, since: now };
+    return this.#generation.id;
   }
 
   /** Ids of the messages that the queue did not say to have taken, and why. */

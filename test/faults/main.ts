@@ -13,7 +13,7 @@ const help = `Strikes the loop's real processes with faults, and checks afterwar
   --seed <n>         the schedule of faults: the same for the same seed (1)
   --executions <n>   goes on until so many were executed... (20000)
   --kills <n>        ...and so many processes were killed or paused (20)
-  --rate <n>         executions a second (300)
+  --rate <n>         executions a second (100)
   --only <name>      strike with this fault alone (may be repeated; --list shows them)
   --minutes <n>      stop after the round in which so many minutes have passed
   --mutant <name>    plant a fault in our own code: the campaign must find it (greatest seen)
@@ -28,7 +28,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     executions: { type: "string", default: "20000" },
     kills: { type: "string", default: "20" },
-    rate: { type: "string", default: "300" },
+    rate: { type: "string", default: "100" },
     only: { type: "string", multiple: true },
     minutes: { type: "string" },
     mutant: { type: "string" },
