@@ -134,6 +134,7 @@ const contents = {
 } satisfies Parameters<typeof createDocument>[0];
 
 /** The document as an object. */
+/** The document as an object. */
 export function databaseDocument() {
   return createDocument(contents, {
     // A server may send more fields than stand here, where its schema does not say otherwise.
