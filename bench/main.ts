@@ -2,6 +2,8 @@
 const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   smoothing: async () => (await import("./smoothing.ts")).smoothing,
   estimator: async () => (await import("./estimator.ts")).estimator,
+  pace: async () => (await import("./pace.ts")).pace,
+  memory: async () => (await import("./memory.ts")).memory,
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
   cost: async () => (await import("./cost.ts")).cost,

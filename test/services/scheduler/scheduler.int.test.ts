@@ -67,24 +67,6 @@ const lastFence = (database: SimDatabase) => database.fences.at(-1) ?? 0;
 const longestWait = ({ fates, engine }: SimDatabase) =>
   Math.max(...Array.from(fates.values(), ({ arrivedTick, ranInTick }) => (ranInTick ?? engine.tick) - arrivedTick));
 
-/**
- * The largest usage that what waits now makes in one tick if nobody moves it any more, in mean ticks, of the worst resource.
- * The next tick is left out: it holds what was chosen for it, whether the scheduler lives or dies.
- */
-function worstTickToCome({ engine, fates }: SimDatabase): number {
-  const truth = engine.truth();
-  const worst = ([0, 1, 2] as const).map((r) => {
-    const costOf = (queryId: string) => truth.get(queryId)?.[r] ?? 0;
-    const ran = Array.from(fates.values()).filter(({ ranInTick }) => ranInTick !== undefined);
-    const mean = ran.reduce((sum, { queryId }) => sum + costOf(queryId), 0) / (engine.tick + 1);
-    const sums = new Map<number, number>();
-    for (const { queryId, tick } of engine.queued()) sums.set(tick, (sums.get(tick) ?? 0) + costOf(queryId));
-    sums.delete(engine.tick + 1);
-    return Math.max(0, ...sums.values()) / mean;
-  });
-  return Math.max(...worst);
-}
-
 const ascending = (values: readonly number[]) => values.every((value, index) => value >= (values[index - 1] ?? 0));
 
 describe("the scheduler", () => {
@@ -101,7 +83,7 @@ describe("the scheduler", () => {
       await scheduler.end("SIGKILL");
       // What was on its way when it died.
       await sleep(20);
-      bursts.push(worstTickToCome(database));
+      bursts.push(database.worstTickToCome());
       scheduler = await start("a");
       seconds.push((await placedAgain(database, fence, killedAt)) / 1_000);
     }
@@ -119,7 +101,7 @@ describe("the scheduler", () => {
     expect(Math.max(...bursts)).toBeLessThanOrEqual(1.5);
     expect(Math.max(...bursts)).toBeGreaterThan(0);
     for (const { id } of database.engine.queued()) database.engine.place(id, database.engine.tick + 3);
-    expect(worstTickToCome(database)).toBeGreaterThan(1.5);
+    expect(database.worstTickToCome()).toBeGreaterThan(1.5);
     // About 7.5 arrive in a tick, and of such ticks one in a thousand has 17 or more; a kill may add 1.5 means.
     expect(Math.max(...database.ranPerTick)).toBeLessThanOrEqual(17 + 11);
     // Three times the budget of 6 s at the most.
