@@ -129,6 +129,7 @@ class WindowSteering implements Steering {
       streams: this.#streams,
       budgetTicks: this.#budgetTicks() * this.#outcome.aim,
       worthShowing: (queryId) => this.#costs.worthShowing(queryId),
+      credit: this.#outcome.credit,
       bandWidth: this.#knobs.bandWidth,
       inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
     });
