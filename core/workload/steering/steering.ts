@@ -285,8 +285,8 @@ class WindowSteering implements Steering {
   /** Moves each to the first tick after `next` with room, and not beyond the longest that it may wait. */
   #putOff(items: readonly Item[], next: number, capacity: readonly number[]): Placement[] {
     return items.map((item) => {
-      const free = this.#parking.find(item, next + 1, capacity);
-      this.#move(item, item.latest > next ? Math.min(free, item.latest) : free);
+      const latest = item.latest > next ? item.latest : undefined;
+      this.#move(item, this.#parking.find(item, next + 1, capacity, latest));
       return { id: item.id, tick: item.tick };
     });
   }
