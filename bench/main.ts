@@ -7,6 +7,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
   cost: async () => (await import("./cost.ts")).cost,
+  scale: async () => (await import("./scale.ts")).scale,
 };
 
 const usage = `usage: npm run --silent bench -- <${Object.keys(benches).join(" | ")}> [options]; each takes --help and --json`;
