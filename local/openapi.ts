@@ -141,6 +141,8 @@ export function databaseDocument() {
     override: ({ jsonSchema, zodSchema }) => {
       const { def } = zodSchema._zod;
       if (def.type === "object" && !("catchall" in def && def.catchall)) delete jsonSchema.additionalProperties;
+      // Many validators know no Unicode classes: control characters are written out; lone surrogates are let pass here.
+      if (jsonSchema.pattern?.includes("\\p{")) jsonSchema.pattern = "^[^#\\s\\u0000-\\u001f\\u007f-\\u009f]+$";
     },
   });
 }
