@@ -6,6 +6,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   memory: async () => (await import("./memory.ts")).memory,
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
+  durability: async () => (await import("./durability.ts")).durability,
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
 };
