@@ -33,7 +33,7 @@ describe("bench estimator", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.2"]);
     if (!options) throw new Error("no options");
     expect(run(options, undefined, true).effort.process).toEqual({
-      ms: expect.any(Number),
+      cpuMs: expect.any(Number),
       rssMb: expect.any(Number),
     });
   });
