@@ -1,14 +1,14 @@
 # Two commands do everything: `make local` and `make test`. See CONTRIBUTING.md and docs/running-locally.md.
 .POSIX:
 .SUFFIXES:
-.PHONY: local test check bench install clean help
+.PHONY: local test check bench install chromium clean help
 
 run = PATH="$$PWD/node_modules/.bin:$$PATH"
 
 local: install ## the whole loop on this machine; UP="--scenario five" passes options
 	@exec bin/evenkeel up $(UP)
 
-test: install ## every test; TEST=test/platform runs a part
+test: install chromium ## every test; TEST=test/platform runs a part
 	@$(run) npm test --silent -- --maxWorkers=2 $(TEST)
 
 check: install ## format, lint, types, import rules
@@ -16,6 +16,9 @@ check: install ## format, lint, types, import rules
 
 install: ## what is missing, nothing else
 	@sh local/install.sh
+
+chromium: ## a browser for the tests, unless there is one
+	@sh local/chromium.sh
 
 clean: ## remove what was built and installed here; the local cloud's state goes, too
 	@if [ -x node_modules/.bin/node ]; then bin/evenkeel down; fi

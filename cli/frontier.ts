@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { SteeringApi } from "../core/workload/types.ts";
 import { frontierSvg, type MarkedPoint } from "../core/workload/what-if/chart.ts";
-import { type FrontierPoint, frontier, smallestFeasibleBudget } from "../core/workload/what-if/frontier.ts";
+import { budgetsFor, type FrontierPoint, frontier, smallestFeasibleBudget } from "../core/workload/what-if/frontier.ts";
+import { warmupTicksOf } from "../core/workload/what-if/recording.ts";
 import { LocalError } from "../local/errors.ts";
 import { scenarioTraffic } from "../local/scenario-traffic.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -17,7 +18,6 @@ import {
   runWithProgress,
   type Source,
   sourceOfScenario,
-  warmupTicksOf,
 } from "./what-if.ts";
 
 interface FrontierOptions {
@@ -75,7 +75,7 @@ async function frontierCommand(options: FrontierOptions, directory: string): Pro
   const source = await sourceOf(options, directory, reporter);
   const { recording, costs } = source;
   const knobs = { ...source.knobs, ...(options.bandWidth !== undefined && { bandWidth: options.bandWidth }) };
-  const budgets = options.budgets ?? budgetsFor(source);
+  const budgets = options.budgets ?? budgetsFor(recording, knobs.latencyP95Seconds);
   const points = await runWithProgress(
     frontier({
       recording,
@@ -119,14 +119,6 @@ async function sourceOf(options: FrontierOptions, directory: string, reporter: R
     `scenario ${scenario}${seed === undefined ? "" : `, seed ${seed}`}, ${minutes} minutes`,
     traffic,
   );
-}
-
-/** Budgets within which 22 to 270 executions arrive, which is where levelling begins and ends to pay. */
-function budgetsFor({ recording, knobs }: Source): number[] {
-  const seconds = (recording.ticks * recording.clockwork.tickMs) / 1_000;
-  const rate = recording.arrivals.length / seconds;
-  const budgets = [22, 45, 60, 90, 135, 180, 270].map((arrivals) => Number((arrivals / rate).toPrecision(2)));
-  return [...new Set([...budgets, knobs.latencyP95Seconds])].sort((a, b) => a - b);
 }
 
 /** What was recorded; of a scenario, what today's budget gives. */

@@ -1,12 +1,13 @@
 import { type Command, Option } from "commander";
 import type { SteeringApi } from "../core/workload/types.ts";
+import { warmupTicksOf } from "../core/workload/what-if/recording.ts";
 import { type PolicyName, policies, replay } from "../core/workload/what-if/replay.ts";
 import type { Measures } from "../core/workload/what-if/tally.ts";
 import { systemClock } from "../platform/clock.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { formatCount, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
 import { parseBandWidth, parseBudget, parseBurst, parseTime } from "./options.ts";
-import { createReporter, recordedSource, runWithProgress, warmupTicksOf } from "./what-if.ts";
+import { createReporter, recordedSource, runWithProgress } from "./what-if.ts";
 
 interface ReplayOptions {
   readonly from?: number;

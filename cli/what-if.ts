@@ -53,12 +53,6 @@ export async function runWithProgress<Result>(
   }
 }
 
-/** A replay begins without knowing the traffic: this share of it, at most two minutes, is not counted. */
-export function warmupTicksOf({ ticks, clockwork }: Recording): number {
-  const most = 120_000 / clockwork.tickMs;
-  return Math.floor(Math.min(most, 0.2 * ticks) / clockwork.windowTicks) * clockwork.windowTicks;
-}
-
 const exactly = (mean: Triple): CostEstimate => ({ mean, sd: [0, 0, 0], seen: 1_000_000, lastSeenAt: 0 });
 
 export function sourceOfScenario(name: string, traffic: ScenarioTraffic): Source {

@@ -99,6 +99,9 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
       EVENKEEL_SERVER_URL: serverUrl,
       ...(options.scheduler && { EVENKEEL_SCHEDULER_URL: `http://127.0.0.1:${options.schedulerPort}` }),
       EVENKEEL_KEEPS: options.keeps,
+      EVENKEEL_SIMULATOR: join(root, "sim-server", "database", "traffic.ts"),
+      EVENKEEL_SCENARIO: scenarioFile(options.scenario),
+      ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
     }),
   ];
 }

@@ -4,7 +4,6 @@
  * fields of our own messages are refused.
  */
 import { z } from "zod";
-import { ofList, ofText } from "./lengths.ts";
 
 const count = z.int().min(0);
 /** Unix ms until the year 2286: table keys hold 13 digits. */
@@ -14,8 +13,8 @@ const sequence = z.int().min(1).max(999_999_999_999);
 /** Ids are opaque text: UUIDs on the simulated server, fingerprints elsewhere. `#` separates the parts of table keys; queues refuse surrogates and U+FFFE, U+FFFF. */
 export const identifier = z
   .string()
-  .min(1, ofText)
-  .max(200, ofText)
+  .min(1)
+  .max(200)
   .regex(/^[^#\s\p{Cc}\p{Cs}\ufffe\uffff]+$/u, "an id holds no '#', white space or control character");
 
 /** Percent over the ticks of one metrics window: the average is floored, minimum and maximum are of single ticks. Not capped at 100. */
@@ -52,8 +51,8 @@ export const windowRow = z.strictObject({
   firstTick: count,
   bounds: z.enum(["exact", "inferred"]),
   metrics,
-  queries: z.array(identifier).max(100_000, ofList),
-  ticks: z.array(z.array(count)).min(1, ofList).max(10_000, ofList),
+  queries: z.array(identifier).max(100_000),
+  ticks: z.array(z.array(count)).min(1).max(10_000),
 });
 
 /** A tap could not see the server from `from` to `to` (Unix ms): what ran then may be missing. */
@@ -62,7 +61,7 @@ export const gapRow = z.strictObject({
   ...row,
   from: milliseconds,
   to: milliseconds,
-  reason: z.string().max(500, ofText),
+  reason: z.string().max(500),
 });
 
 export const outboxRow = z.discriminatedUnion("type", [executionRow, windowRow, gapRow]);
@@ -84,7 +83,7 @@ export const batchEnvelope = z.strictObject({
   base: sequence,
   first: sequence,
   last: sequence,
-  rows: z.array(z.unknown()).min(1, ofList),
+  rows: z.array(z.unknown()).min(1),
 });
 export type BatchEnvelope = z.infer<typeof batchEnvelope>;
 
@@ -115,8 +114,8 @@ export const placeRequest = z.strictObject({
   fence: count,
   placements: z
     .array(z.strictObject({ id: identifier, tick: count }))
-    .min(1, ofList)
-    .max(10_000, ofList),
+    .min(1)
+    .max(10_000),
 });
 /** `placed`: will run in `tick` (the nearest possible one); `gone`: unknown or already executed. */
 export const placeResponse = z.object({

@@ -1,6 +1,5 @@
 /** Puts many items, in any order, into any of the tables, with as few requests as DynamoDB allows. */
-import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import { batchPut } from "./attribute-json.ts";
+import { BatchWriteCommand, type DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import type { TableItem } from "./keys.ts";
 
 const batchSize = 25;
@@ -82,22 +81,23 @@ async function putAll(
   options: BatchWriteOptions,
 ): Promise<void> {
   const attempts = options.attempts ?? 8;
-  let items: Record<string, TableItem[]> = {};
-  for (const { table, item } of batch) {
-    items[table] ??= [];
-    items[table].push(item);
-  }
+  let requests = Object.fromEntries(
+    Object.entries(Object.groupBy(batch, (write) => write.table)).map(([table, group]) => [
+      table,
+      (group ?? []).map(({ item }) => ({ PutRequest: { Item: { ...item } } })),
+    ]),
+  );
   for (let attempt = 1; ; attempt += 1) {
-    const { UnprocessedItems } = await document.send(batchPut(items), {
+    const { UnprocessedItems } = await document.send(new BatchWriteCommand({ RequestItems: requests }), {
       ...(options.signal ? { abortSignal: options.signal } : {}),
     });
     const left = Object.values(UnprocessedItems ?? {}).reduce((sum, group) => sum + group.length, 0);
     if (left === 0) return;
     if (attempt === attempts) throw new StoreOverloadedError(`${left} of ${batch.length} items left unprocessed`);
-    items = Object.fromEntries(
+    requests = Object.fromEntries(
       Object.entries(UnprocessedItems ?? {}).map(([table, group]) => [
         table,
-        group.map(({ PutRequest }) => PutRequest?.Item ?? {}),
+        group.map(({ PutRequest }) => ({ PutRequest: { Item: PutRequest?.Item ?? {} } })),
       ]),
     );
     await options.sleep(options.random() * Math.min(2_000, 50 * 2 ** attempt));

@@ -8,8 +8,10 @@ import { addLiveRoutes } from "./api/live.ts";
 import { addMachineRoutes } from "./api/machine.ts";
 import { addQueryRoutes } from "./api/queries.ts";
 import { addSwitchRoutes } from "./api/switch.ts";
+import { addWhatIfRoutes, type Simulation } from "./api/what-if.ts";
 import { addWhyRoutes } from "./api/why.ts";
 import { loadAssets, pageHeaders, sendAsset } from "./assets.ts";
+import type { Jobs } from "./jobs/jobs.ts";
 import type { Hub } from "./live/hub.ts";
 import type { SchedulerClient } from "./scheduler-client.ts";
 import type { ConsoleStore } from "./store.ts";
@@ -18,6 +20,8 @@ export interface ConsoleOptions {
   readonly hub: Hub;
   readonly scheduler: SchedulerClient | undefined;
   readonly store: ConsoleStore;
+  readonly jobs: Jobs;
+  readonly simulation?: Simulation | undefined;
   readonly log: Log;
   readonly access: Omit<Access, "open" | "pages">;
 }
@@ -51,6 +55,7 @@ export function createConsoleApp(options: ConsoleOptions): HttpApp {
   addQueryRoutes(app, hub, store);
   addWhyRoutes(app, { hub, scheduler, store });
   addHistoryRoutes(app, { hub, store, log });
+  addWhatIfRoutes(app, { hub, jobs: options.jobs, simulation: options.simulation });
   addMachineRoutes(app, hub);
   return app;
 }

@@ -7,6 +7,7 @@ import { createLog, describeError } from "../../platform/log.ts";
 import { reachOf } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { createConsoleApp } from "./app.ts";
+import { Jobs } from "./jobs/jobs.ts";
 import { Hub } from "./live/hub.ts";
 import { createSchedulerClient } from "./scheduler-client.ts";
 import { environment } from "./settings.ts";
@@ -34,7 +35,12 @@ async function main(): Promise<void> {
     schedulerUrl === undefined ? undefined : createSchedulerClient(schedulerUrl, { token: serverToken });
   const store = createStore(aws, settings);
   const hub = new Hub({ client, scheduler, store, clock, log, keeps: settings.EVENKEEL_KEEPS });
+  const jobs = new Jobs(clock, log);
+  const { EVENKEEL_SIMULATOR: simulator, EVENKEEL_SCENARIO: scenario, EVENKEEL_SEED: seed } = settings;
+  const simulation = simulator === undefined ? undefined : { simulator, scenario, seed };
   const app = createConsoleApp({
+    jobs,
+    simulation,
     hub,
     scheduler,
     store,
@@ -46,6 +52,7 @@ async function main(): Promise<void> {
   try {
     await hub.run(stop.signal);
   } finally {
+    await jobs.stop();
     aws.destroy();
     await listening.close();
   }

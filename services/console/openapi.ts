@@ -6,8 +6,10 @@ import { exportParameters } from "./api/history.ts";
 import { liveParameters, windowsAnswer, windowsParameters } from "./api/live.ts";
 import { rangeFields } from "./api/parameters.ts";
 import { queriesParameters } from "./api/queries.ts";
+import { convergenceParameters, whatIfParameters } from "./api/what-if.ts";
 import { executionParameters, windowParameters } from "./api/why.ts";
 import {
+  convergenceJob,
   executionStory,
   historyAnswer,
   knobsChange,
@@ -15,6 +17,7 @@ import {
   liveState,
   queriesAnswer,
   queryAnswer,
+  whatIfJob,
   windowStory,
 } from "./contract.ts";
 
@@ -94,6 +97,17 @@ const paths = {
     query: rangeFields.extend(exportParameters.shape),
     answer: z.string(),
     type: "text/csv",
+  }),
+  "/api/what-if": get({
+    summary: "What recorded traffic would have become under other budgets: ask until it is done",
+    query: whatIfParameters,
+    answer: whatIfJob,
+  }),
+  "/api/convergence/{id}": get({
+    summary: "How a query's estimate comes to the truth, in a simulation: ask until it is done",
+    path: idPath,
+    query: convergenceParameters,
+    answer: convergenceJob,
   }),
   "/metrics": get({ summary: "Figures for Prometheus", answer: z.string(), type: "text/plain" }),
 };

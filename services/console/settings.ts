@@ -17,6 +17,13 @@ export const environment = workloadEnvironment.extend({
   PORT: port.default(9030),
   EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
   EVENKEEL_TOKEN: token,
+  /** A program that prints a scenario's traffic and true costs; without it the console shows no simulations. */
+  EVENKEEL_SIMULATOR: z.string().optional(),
+  EVENKEEL_SCENARIO: z.string().default("default"),
+  EVENKEEL_SEED: z
+    .string()
+    .regex(/^\d{1,10}$/, "a whole number is expected")
+    .optional(),
   /** What becomes of the data when everything stops, in a few words for the page. */
   EVENKEEL_KEEPS: z.string().max(200).default("data survives a restart"),
 });

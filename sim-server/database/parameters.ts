@@ -1,7 +1,6 @@
 /** The simulated database's parameters: a JSON file, checked here. Every default is the requirement's. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { ofList } from "../../platform/lengths.ts";
 
 /** A distribution of integer costs: draws are truncated to an integer, and nothing costs less than 0. */
 const costDistribution = z.discriminatedUnion("law", [
@@ -26,7 +25,7 @@ export const parameters = z
     queries: z.int().min(1).max(1_000_000).default(100),
     profiles: z
       .array(profile)
-      .min(1, ofList)
+      .min(1)
       .default([
         { cpu: dominant, io: other, memory: other },
         { cpu: other, io: dominant, memory: other },

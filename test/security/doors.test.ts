@@ -63,6 +63,8 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
       "GET /api/why/window": "read",
       "GET /api/history": "read",
       "GET /api/history/windows": "read",
+      "GET /api/what-if": "read",
+      "GET /api/convergence/:id{.+}": "read",
       "GET /api/openapi.json": "read",
       "GET /metrics": "read",
     },

@@ -1,4 +1,5 @@
 import type { SteeringApi } from "../types.ts";
+import type { Recording } from "./recording.ts";
 import { type PolicyName, type Progress, type ReplayOptions, replay } from "./replay.ts";
 import type { Measures } from "./tally.ts";
 
@@ -19,6 +20,13 @@ export interface FrontierOptions extends Omit<ReplayOptions, "policy" | "api"> {
   readonly apis: readonly SteeringApi[];
   /** Bursts for api `delay`, in mean ticks. */
   readonly bursts: readonly number[];
+}
+
+/** Budgets within which 22 to 270 executions arrive, which is where levelling begins and ends to pay, and `today`'s. In seconds. */
+export function budgetsFor({ arrivals, clockwork, ticks }: Recording, today: number): number[] {
+  const rate = arrivals.length / ((ticks * clockwork.tickMs) / 1_000);
+  const budgets = [22, 45, 60, 90, 135, 180, 270].map((count) => Number((count / rate).toPrecision(2)));
+  return [...new Set([...budgets, today])].sort((a, b) => a - b);
 }
 
 /** Share in band against delay, over budgets and ways to act, with what `none` and `fifo` make of the same traffic. */

@@ -16,6 +16,12 @@ export interface Costs {
   readonly prior: CostEstimate;
 }
 
+/** A replay begins without knowing the traffic: this share of it, at most two minutes, is not counted. */
+export function warmupTicksOf({ ticks, clockwork }: Recording): number {
+  const most = 120_000 / clockwork.tickMs;
+  return Math.floor(Math.min(most, 0.2 * ticks) / clockwork.windowTicks) * clockwork.windowTicks;
+}
+
 export function costOf({ costs, prior }: Costs, queryId: string): Triple {
   return (costs.get(queryId) ?? prior).mean;
 }

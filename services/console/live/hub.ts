@@ -67,6 +67,15 @@ export class Hub {
     return this.#hello?.tickMs ?? this.#server?.tickMs;
   }
 
+  get defaultDelayTicks(): number {
+    return this.#hello?.defaultDelayTicks ?? this.#server?.defaultDelayTicks ?? 1;
+  }
+
+  /** In force; undefined while the scheduler is away. */
+  get knobs(): SchedulerState["knobs"] | undefined {
+    return this.#status?.knobs;
+  }
+
   get bandWidth(): number {
     return this.#windows.bandWidth;
   }

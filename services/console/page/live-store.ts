@@ -1,9 +1,8 @@
 /** What the page knows of now: an hour of windows and the last state, kept up by server-sent events. */
 import type { LiveEvent, LiveState, WindowPoint } from "../contract.ts";
 import { authorization, request } from "./api.ts";
+import { mergeWindows } from "./merge-windows.ts";
 
-const keptMs = 3_600_000;
-const mostWindows = 7_200;
 /** The server sends each second: silence for longer is told. */
 export const staleMs = 3_500;
 /** A connection that is silent for longer is given up. */
@@ -22,16 +21,6 @@ export interface LiveStore {
   readonly locked: boolean;
   /** Reads the windows of the last minutes, before those that are here. */
   readMinutes(minutes: number): Promise<void>;
-}
-
-/** Adds new windows and drops those older than an hour. */
-export function mergeWindows(windows: WindowPoint[], more: readonly WindowPoint[]): void {
-  const last = windows.at(-1)?.at ?? 0;
-  for (const window of more) if (window.at > last) windows.push(window);
-  const from = (windows.at(-1)?.at ?? 0) - keptMs;
-  const old = windows.findIndex(({ at }) => at > from);
-  const over = Math.max(old, windows.length - mostWindows);
-  if (over > 0) windows.splice(0, over);
 }
 
 /** Follows `/api/live` for ever; `changed` is told of each event and each change of the connection. */

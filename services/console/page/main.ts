@@ -10,6 +10,7 @@ import { createHistoryView } from "./views/history.ts";
 import { createLiveView } from "./views/live.ts";
 import { createQueriesView } from "./views/queries.ts";
 import { createQueryView } from "./views/query.ts";
+import { createWhatIfView } from "./views/what-if.ts";
 import { createWhyView } from "./views/why.ts";
 
 interface Route {
@@ -24,6 +25,7 @@ const routes: Readonly<Record<string, Route>> = {
   "/queries": { title: "Queries", link: "Queries", create: createQueriesView },
   "/query": { title: "Query", create: createQueryView },
   "/why": { title: "Why", link: "Why", create: createWhyView },
+  "/what-if": { title: "What if", link: "What if", create: createWhatIfView },
   "/history": { title: "History", link: "History", create: createHistoryView },
 };
 
@@ -110,10 +112,7 @@ function show(path: string, parameters: Parameters<CreateView>[1]): void {
   document.title = `${view?.title ?? route?.title ?? "Not found"} – Evenkeel`;
   if (parameters.broken.length > 0)
     pageNotice = `Not understood in this address and left aside: ${parameters.broken.join(", ")}`;
-  fill(
-    main,
-    view?.element ?? h("p", {}, "There is nothing at this address. ", h("a", { href: "/" }, "To the live view")),
-  );
+  fill(main, view?.element ?? nothingHere());
   fill(
     nav,
     ...Object.entries(routes).map(
@@ -122,6 +121,10 @@ function show(path: string, parameters: Parameters<CreateView>[1]): void {
     ),
   );
   refresh();
+}
+
+function nothingHere(): HTMLElement {
+  return h("div", {}, h("h1", {}, "Nothing here"), h("p", {}, h("a", { href: "/" }, "To the live view")));
 }
 
 const live = followLive(refresh);

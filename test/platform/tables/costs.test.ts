@@ -15,7 +15,6 @@ const version = {
   readThrough: 90,
   prior: cost,
   quality: { windows: 60 },
-  rejected: { negative: 2 },
 };
 
 describe("readCosts", () => {
@@ -28,7 +27,6 @@ describe("readCosts", () => {
       costs: new Map([["q", cost]]),
       prior: cost,
       quality: { windows: 60 },
-      rejected: { negative: 2 },
       unreadable: [],
     });
   });

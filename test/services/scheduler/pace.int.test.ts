@@ -65,7 +65,6 @@ const store: SchedulerStore = {
     costs: new Map(),
     prior: undefined,
     quality: {},
-    rejected: {},
     unreadable: [],
   }),
   requestEstimate: async () => {},

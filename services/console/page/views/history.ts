@@ -27,6 +27,7 @@ export function createHistoryView(live: LiveStore, parameters: Parameters): View
   const panel = h(
     "section",
     { class: "card wide" },
+    h("h2", {}, "Recorded load"),
     summary,
     ...[...charts.values()].map(({ element }) => element),
     exports,

@@ -88,7 +88,7 @@ function render({ query, minutes, executions }: QueryAnswer): Child[] {
         ? h("p", { class: "quiet" }, "None is recorded in this time.")
         : h(
             "div",
-            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Recorded executions" },
+            { class: "scroll tall", tabindex: 0, role: "region", "aria-label": "Recorded executions" },
             h(
               "table",
               {},

@@ -88,7 +88,7 @@ function windowTable({ windows }: LiveStore): HTMLElement {
     h(
       "thead",
       {},
-      h("tr", {}, ...["Ended", "Executions", "Furthest tick", ""].map((title) => h("th", { scope: "col" }, title))),
+      h("tr", {}, ...["Ended", "Executions", "Furthest tick", "Band"].map((title) => h("th", { scope: "col" }, title))),
     ),
     h(
       "tbody",
