@@ -4,26 +4,26 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { startTemporaryCloud } from "../local/temporary-cloud.ts";
-import { createDocument } from "../platform/aws.ts";
 import { createCapture } from "../platform/capture.ts";
 import { systemClock } from "../platform/clock.ts";
-import { parseEnvironment } from "../platform/config.ts";
-import { workloadEnvironment } from "../platform/environment.ts";
-import { readLedger } from "../platform/ledger-file.ts";
 import { createLog, type Log } from "../platform/log.ts";
 import { type Outbox, openOutbox } from "../platform/outbox.ts";
-import { scanExecutions } from "../platform/tables/executions.ts";
 import { Engine } from "../sim-server/database/engine.ts";
 import { Ledger } from "../sim-server/database/ledger.ts";
 import { loadParameters } from "../sim-server/database/parameters.ts";
 import { DatabaseServer } from "../sim-server/database/server.ts";
-import { print, rounded, wholeNumber } from "./smoothing/options.ts";
+import { compare } from "./capture/compare.ts";
+import { processMegabytes, recorderPid } from "./capture/memory.ts";
+import { rawRate } from "./capture/raw.ts";
+import { positive, print, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `Executions per second from the engine to the table, on a cloud of its own, and what is missing there.
 
   bench capture [options]
 
   --events <n>   executions (100000)
+  --minutes <n>  keep the emulator at its limit for so long instead, and watch memory and outbox
+  --raw          measure the emulator's own batch writes of such items first, and give the ratio to them
   --json         one JSON line for machines
 `;
 
@@ -36,15 +36,32 @@ export interface CaptureResult {
   readonly lost: number;
   /** In the table more than once, or never executed. */
   readonly duplicated: number;
+  /** With `raw`: items a second of batch writes alone, and how much of that is reached end to end. */
+  readonly rawPerSecond?: number;
+  readonly ratio?: number;
+  /** With `minutes`: resident memory of sender (with engine and outbox) and function, at a fifth of the time and at its end. */
+  readonly senderMegabytes?: readonly number[];
+  readonly functionMegabytes?: readonly number[];
+  /** With `minutes`: of the outbox's file when the load ended and when all was recorded. */
+  readonly outboxMegabytes?: readonly number[];
+}
+
+export interface CaptureBench {
+  readonly events: number;
+  /** Instead of `events`. */
+  readonly minutes?: number;
+  readonly raw?: boolean;
 }
 
 const serverId = "bench";
 /** Ticks before sending gets its turn. */
 const ticksAtOnce = 10;
+/** With `minutes` no more rows than this wait: enough to keep the recorder busy. */
+const backlog = 25_000;
 /** Without any receipt for this long the bench gives up. */
 const patienceMs = 120_000;
 
-export async function measureCapture(events: number, log: Log): Promise<CaptureResult> {
+export async function measureCapture({ events, minutes, raw }: CaptureBench, log: Log): Promise<CaptureResult> {
   const cloud = await startTemporaryCloud();
   const outboxFile = join(cloud.directory, "outbox.sqlite");
   const ledgerFile = join(cloud.directory, "ledger.log");
@@ -68,14 +85,21 @@ export async function measureCapture(events: number, log: Log): Promise<CaptureR
     });
     const sending = capture.run("http://localhost:0", stop.signal);
 
+    const rawPerSecond = raw ? await rawRate(environment) : undefined;
+    const watched = minutes === undefined ? undefined : watch(cloud.cloud.child?.pid, outbox, minutes);
     const start = performance.now();
-    while (server.info().counted.executions < events) {
+    const more = () =>
+      minutes === undefined ? server.info().counted.executions < events : performance.now() - start < minutes * 60_000;
+    while (more()) {
       for (let tick = 0; tick < ticksAtOnce; tick++) server.runTick();
       await systemClock.sleep(0);
+      while (minutes !== undefined && outbox.state().waiting > backlog) await systemClock.sleep(20);
     }
+    watched?.loadEnded();
     await untilRecorded(outbox);
     const seconds = (performance.now() - start) / 1_000;
     const executed = server.info().counted.executions;
+    const memory = watched?.ended();
     stop.abort();
     await sending;
     ledger.close();
@@ -88,11 +112,39 @@ export async function measureCapture(events: number, log: Log): Promise<CaptureR
       eventsPerSecond: rounded(executed / seconds, 0),
       lost,
       duplicated,
+      ...(rawPerSecond === undefined
+        ? {}
+        : { rawPerSecond: rounded(rawPerSecond, 0), ratio: rounded(executed / seconds / rawPerSecond, 3) }),
+      ...memory,
     };
   } finally {
     stop.abort();
     await cloud.stop();
   }
+}
+
+/** Memory at a fifth of the time, when caches are warm, and at its end; the outbox then, and when all is recorded. */
+function watch(cloudPid: number | undefined, outbox: Outbox, minutes: number) {
+  const sender: number[] = [];
+  const recorder: number[] = [];
+  const file: number[] = [];
+  const look = () => {
+    sender.push(processMegabytes(process.pid));
+    recorder.push(processMegabytes(recorderPid(cloudPid)));
+  };
+  const lookAtOutbox = () => file.push(rounded(outbox.state().bytes / 2 ** 20, 1));
+  const timer = setTimeout(look, minutes * 12_000);
+  return {
+    loadEnded() {
+      clearTimeout(timer);
+      look();
+      lookAtOutbox();
+    },
+    ended() {
+      lookAtOutbox();
+      return { senderMegabytes: sender, functionMegabytes: recorder, outboxMegabytes: file };
+    },
+  };
 }
 
 async function untilRecorded(outbox: Outbox): Promise<void> {
@@ -107,49 +159,14 @@ async function untilRecorded(outbox: Outbox): Promise<void> {
   }
 }
 
-/**
- * A server's ledger against every row of it in the table: lost is what was executed and is not there under its number with
- * its content; duplicated is what is there besides.
- */
-export async function compare(
-  environment: Readonly<Record<string, string | undefined>>,
-  serverId: string,
-  ledgerFile: string,
-): Promise<{ lost: number; duplicated: number }> {
-  const names = parseEnvironment(workloadEnvironment.pick({ EVENKEEL_EXECUTIONS_TABLE: true }), environment);
-  const document = createDocument(environment);
-  const recorded = new Map<string, number>();
-  const identity = (row: {
-    incarnation?: string | undefined;
-    sequence?: number | undefined;
-    executionId: string;
-    queryId: string;
-    tick: number;
-  }) => `${row.incarnation} ${row.sequence} ${row.executionId} ${row.queryId} ${row.tick}`;
-  for await (const item of scanExecutions(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId)) {
-    const id = identity(item);
-    recorded.set(id, (recorded.get(id) ?? 0) + 1);
-  }
-  document.destroy();
-  let lost = 0;
-  let duplicated = 0;
-  for await (const entry of readLedger(ledgerFile)) {
-    const id = identity(entry);
-    const times = recorded.get(id) ?? 0;
-    if (times === 0) lost++;
-    else duplicated += times - 1;
-    recorded.delete(id);
-  }
-  for (const times of recorded.values()) duplicated += times;
-  return { lost, duplicated };
-}
-
 /** Called by `bench/main.ts`. Exit status 1 when anything is lost or duplicated. */
 export async function capture(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
       events: { type: "string", default: "100000" },
+      minutes: { type: "string" },
+      raw: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false, short: "h" },
     },
@@ -158,7 +175,10 @@ export async function capture(args: string[]): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const result = await measureCapture(wholeNumber("events", values.events, 100_000_000), createLog("bench"));
+  const { raw, minutes } = values;
+  const events = wholeNumber("events", values.events, 100_000_000);
+  const load = { events, raw, ...(minutes === undefined ? {} : { minutes: positive("minutes", minutes) }) };
+  const result = await measureCapture(load, createLog("bench"));
   print(result, values.json);
   if (result.lost > 0 || result.duplicated > 0) process.exitCode = 1;
 }

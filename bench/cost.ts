@@ -1,8 +1,8 @@
 /** What recording costs on AWS, from prices and from the sizes of what the system writes. */
 import { parseArgs } from "node:util";
 import { defaultTuning } from "../platform/sender.ts";
-import { costParts, monthSeconds, partNames, recordingParts, total } from "./cost/model.ts";
-import { receiptUnits } from "./cost/sizes.ts";
+import { captureParts, costParts, monthSeconds, partNames, total } from "./cost/model.ts";
+import { receiptUnits, recorderLogBytes } from "./cost/sizes.ts";
 import { makeTraffic } from "./cost/traffic.ts";
 import { positive, print, rounded } from "./smoothing/options.ts";
 
@@ -10,9 +10,9 @@ const help = `What a deployment with one server costs on AWS (us-east-1, on dema
 
   bench cost [options]
 
-  usdPerMillionExecutions is everything but the keeping of history for two weeks, which usdPerMillionStored tells;
-  usdPerMillionRecording is the part of it on an execution's way into the table (not estimator, scheduler, logs, alarms);
-  usdPerMonth is both, and usdPerMonthAlwaysOn is the part of it that is paid when nothing executes.
+  usdPerMillionExecutions is what capture costs: an execution's way into its table, windows, receipts, messages, function
+  and its log, costs when they change; usdPerMillionStored is the keeping of it for two weeks.
+  usdPerMonth is everything. usdPerMonthAlwaysOn is paid when nothing executes: its parts end in AlwaysOn.
 
   --rate <n>   executions a second (15)
   --json       one JSON line for machines
@@ -34,13 +34,14 @@ export async function cost(args: string[]): Promise<void> {
 }
 
 /**
- * USD. `usdPerMonth` is everything; `usdPerMonthAlwaysOn` the part of it that is paid when nothing executes.
- * `usdPerMillionExecutions` is everything but the keeping of history, which `usdPerMillionStored` tells;
- * `usdPerMillionRecording` is the part of it on an execution's way into the table.
+ * USD. `usdPerMonth` is everything; `usdPerMonthAlwaysOn` what is paid when nothing executes. `usdPerMillionExecutions` is
+ * capture's whole cost by execution, its part of what is always on included; `usdPerMillionStored` that of keeping it.
  */
 export function monthlyCost(rate: number) {
-  const packSeconds = defaultTuning.packMs / 1_000;
+  const { packMs, quietMs, quietRows } = defaultTuning;
   const at = (executionsPerSecond: number) => {
+    const packedRows = (executionsPerSecond + 1) * (packMs / 1_000);
+    const packSeconds = (packedRows < quietRows ? quietMs : packMs) / 1_000;
     const windows = Math.max(20, Math.min(600, Math.round(30_000 / (executionsPerSecond + 1))));
     const packed = makeTraffic(executionsPerSecond, windows, packSeconds);
     const rowsPerSecond = executionsPerSecond + 1;
@@ -48,20 +49,22 @@ export function monthlyCost(rate: number) {
     const bytesPerSecond = packed.messageBytes / packSeconds;
     const messages = Math.max(1 / packSeconds, rowsPerSecond / maxMessageRows, bytesPerSecond / maxMessageBytes);
     const traffic = { ...packed, messageBytes: bytesPerSecond / messages };
-    return { traffic, parts: costParts({ rate: executionsPerSecond, messages, traffic, receiptUnits }) };
+    const logBytes = recorderLogBytes();
+    return { traffic, parts: costParts({ rate: executionsPerSecond, messages, traffic, receiptUnits, logBytes }) };
   };
   const { traffic, parts } = at(rate);
+  const idle = at(0).parts;
   const usd = (value: number): number => rounded(value, 4);
   const month = total(parts);
   const millions = (rate * monthSeconds) / 1e6;
   return {
     rate,
-    usdPerMillionExecutions: usd((month - parts.storage) / millions),
-    usdPerMillionRecording: usd(recordingParts.reduce((sum, name) => sum + parts[name], 0) / millions),
+    usdPerMillionExecutions: usd(captureParts.reduce((sum, name) => sum + parts[name], 0) / millions),
     usdPerMillionStored: usd(parts.storage / millions),
-    usdPerMonthAlwaysOn: usd(total(at(0).parts)),
+    usdPerMonthAlwaysOn: usd(total(idle)),
     usdPerMonth: usd(month),
     ...Object.fromEntries(partNames.map((name) => [`${name}UsdPerMonth`, usd(parts[name])])),
+    ...Object.fromEntries(partNames.map((name) => [`${name}UsdPerMonthAlwaysOn`, usd(idle[name])])),
     executionItemBytes: Math.round(traffic.executionBytes),
     windowItemBytes: Math.round(traffic.windowBytes),
     messageBytes: Math.round(traffic.messageBytes),

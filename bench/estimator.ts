@@ -1,83 +1,37 @@
 /** `bench estimator`: how fast and how well costs are learned, in virtual time, from unscheduled traffic. */
-import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createEstimator } from "../core/workload/estimator/estimator.ts";
 import { Engine, type Step } from "../sim-server/database/engine.ts";
-import { loadParameters, type Parameters, ParametersError, scenarioNames } from "../sim-server/database/parameters.ts";
+import { loadParameters, type Parameters } from "../sim-server/database/parameters.ts";
 import { createFeed } from "./estimator/feed.ts";
 import { type Limit, limit } from "./estimator/limit.ts";
+import { type EstimatorOptions, help, parseEstimatorOptions } from "./estimator/options.ts";
 import { type Relearning, watchRelearning } from "./estimator/relearning.ts";
 import { type Score, score } from "./estimator/score.ts";
-
-const help = `Learns costs from unscheduled traffic in virtual time: the same seed gives the same numbers (but for times).
-
-  bench estimator [options]
-
-  --scenario <name|file>    ${scenarioNames.join(", ")}, or a parameter file (default)
-  --seed <n>                of the world and its traffic (1)
-  --minutes <n>             of traffic (5)
-  --every <seconds>         between estimates after the first two minutes, which have one every 5 s (60)
-  --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
-  --unseen <share>          of executions, missing from what the estimator is told (0)
-  --json                    one JSON line for machines
-`;
-
-export interface EstimatorOptions {
-  readonly scenario: string;
-  readonly seed: number;
-  readonly minutes: number;
-  readonly every: number;
-  readonly server: "stamped" | "plain" | undefined;
-  readonly unseen: number;
-}
+import { createSteered } from "./estimator/steered.ts";
+import { quantile } from "./smoothing/options.ts";
 
 export interface EstimatorResult extends Score, Relearning, Limit {
   readonly minutes: number;
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
   readonly secondsToOnePercent: number | null;
-  /** The last estimate's computing time, ms. */
-  readonly estimateMs: number;
+  /** Share of windows in band since the first minute; null where nothing is steered. */
+  readonly inBand: number | null;
   readonly stateBytes: number;
 }
 
-function numberOf(name: string, value: string, low: number, high: number, whole: boolean): number {
-  const number = Number(value);
-  if (value.trim() === "" || !(number >= low && number <= high) || (whole && !Number.isInteger(number)))
-    throw new ParametersError(
-      `--${name} takes a ${whole ? "whole " : ""}number from ${low} to ${high}, not '${value}'`,
-    );
-  return number;
-}
-
-/** @throws Error with one line for the user; undefined when help was asked for */
-export function parseEstimatorOptions(args: string[]): (EstimatorOptions & { readonly json: boolean }) | undefined {
-  const { values } = parseArgs({
-    args,
-    options: {
-      scenario: { type: "string", default: "default" },
-      seed: { type: "string", default: "1" },
-      minutes: { type: "string", default: "5" },
-      every: { type: "string", default: "60" },
-      server: { type: "string" },
-      unseen: { type: "string", default: "0" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  const { server } = values;
-  if (server !== undefined && server !== "stamped" && server !== "plain")
-    throw new ParametersError(`--server takes stamped or plain, not '${server}'`);
-  return {
-    scenario: values.scenario,
-    seed: numberOf("seed", values.seed, 0, 0xffffffff, true),
-    minutes: numberOf("minutes", values.minutes, 0.1, 10_000, false),
-    every: numberOf("every", values.every, 1, 86_400, true),
-    server,
-    unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
-    json: values.json,
-  };
+/** What depends on the machine: processor time of estimates (all threads, which other programs do not lengthen), greatest resident memory of the bench before the limit is sought. */
+export interface Effort {
+  readonly estimateCpuMsP50: number;
+  readonly estimateCpuMsMax: number;
+  readonly rssMb: number;
+  /** Of a run in a process of its own. */
+  readonly process?: { readonly cpuMs: number; readonly rssMb: number };
 }
 
 function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters {
@@ -92,8 +46,15 @@ function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters 
   }
 }
 
-/** Runs the bench; `checkpoint` is told each estimate's virtual second and score. */
-export function run(options: EstimatorOptions, checkpoint?: (second: number, score: Score) => void): EstimatorResult {
+/**
+ * Runs the bench; `checkpoint` is told each estimate's virtual second and score.
+ * @param apart whether to make one more run in a process of its own
+ */
+export function run(
+  options: EstimatorOptions,
+  checkpoint?: (second: number, score: Score) => void,
+  apart = false,
+): { readonly result: EstimatorResult; readonly effort: Effort } {
   const parameters = parametersOf(options);
   const engine = new Engine(parameters);
   const feed = createFeed(parameters, options.unseen);
@@ -104,7 +65,9 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
   const ticksPerSecond = 1000 / parameters.tickMs;
   let windows = 0;
   let onePercentSince: number | null = null;
-  let estimateMs = 0;
+  const times: number[] = [];
+  const steered = options.learn === "watching" ? undefined : createSteered(engine, options.learn === "purpose");
+  const ticksPerMinute = 60 * ticksPerSecond;
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
     const step = engine.step();
@@ -113,44 +76,119 @@ export function run(options: EstimatorOptions, checkpoint?: (second: number, sco
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
+    steered?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = second <= 120 ? Math.min(5, options.every) : options.every;
-    if (!ended && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
-    const started = performance.now();
+    const minute = steered !== undefined && (tick + 1) % ticksPerMinute === 0;
+    if (!ended && !minute && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
+    const started = process.cpuUsage();
     const estimates = estimator.estimate();
-    estimateMs = performance.now() - started;
+    times.push(cpuMs(started));
+    if (minute) steered?.estimated(estimates);
     last = score(engine, feed.executions, estimates);
     relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
     else onePercentSince ??= second;
     checkpoint?.(second, last);
   }
-  return {
+  const state = estimator.save();
+  const effort = {
+    estimateCpuMsP50: Math.round(quantile(times, 0.5)),
+    estimateCpuMsMax: Math.round(quantile(times, 1)),
+    rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
+    ...(apart ? { process: runApart(state) } : {}),
+  };
+  const result = {
     minutes: options.minutes,
     windows,
     ...last,
     ...relearning.result(options.minutes * 60),
     ...limit(trueWindows, engine.truth(), feed.executions),
     secondsToOnePercent: onePercentSince,
-    estimateMs,
-    stateBytes: estimator.save().length,
+    inBand: steered?.inBand() ?? null,
+    stateBytes: state.length,
   };
+  return { result, effort };
+}
+
+function cpuMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
+/** One more run from `state` in a process of its own, within the heap that a function of 512 MB has. */
+function runApart(state: Uint8Array): { cpuMs: number; rssMb: number } {
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
+  try {
+    const file = join(directory, "state.json");
+    writeFileSync(file, state);
+    const script = fileURLToPath(new URL("estimator/one-run.ts", import.meta.url));
+    const output = execFileSync(process.execPath, ["--max-old-space-size=400", script, file], { encoding: "utf8" });
+    return JSON.parse(output);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** The mean of each number over the runs that have it. */
+function meanOf(results: readonly EstimatorResult[]): Record<string, number | null> {
+  const names = Object.keys(results[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => {
+      const values = results
+        .map((result) => new Map<string, number | null>(Object.entries(result)).get(name))
+        .filter((value) => typeof value === "number");
+      return [name, values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length];
+    }),
+  );
 }
 
 const percent = (share: number) => `${(100 * share).toFixed(3)}%`;
+
+function show(values: object): void {
+  for (const [name, value] of Object.entries(values))
+    console.log(`${name.padEnd(20)} ${typeof value === "object" && value !== null ? JSON.stringify(value) : value}`);
+}
 
 /** @throws Error with one line for the user */
 export async function estimator(args: string[]): Promise<void> {
   const options = parseEstimatorOptions(args);
   if (!options) return console.log(help);
-  if (!options.json) console.log("second  cost error  exact share  well-seen error");
-  const result = run(options, (second, { costError, exactShare, wellSeenError }) => {
-    if (options.json) return;
-    console.log(
-      `${String(second).padStart(6)}  ${percent(costError).padStart(10)}  ${percent(exactShare).padStart(11)}  ${percent(wellSeenError).padStart(15)}`,
+  const { json, seed: first, lastSeed } = options;
+  if (first === lastSeed) {
+    if (!json) console.log("second  cost error  exact share  well-seen error");
+    const { result, effort } = run(
+      options,
+      (second, { costError, exactShare, wellSeenError }) => {
+        if (json) return;
+        console.log(
+          `${String(second).padStart(6)}  ${percent(costError).padStart(10)}  ${percent(exactShare).padStart(11)}  ${percent(wellSeenError).padStart(15)}`,
+        );
+      },
+      options.process,
     );
-  });
-  if (options.json) console.log(JSON.stringify(result));
-  else for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(20)} ${value}`);
+    return json ? console.log(JSON.stringify({ ...result, ...effort })) : show({ ...result, ...effort });
+  }
+  const results: EstimatorResult[] = [];
+  const efforts: Effort[] = [];
+  if (!json) console.log("  seed  cost error  exact share  seconds to 1%");
+  for (let seed = first; seed <= lastSeed; seed++) {
+    const { result, effort } = run({ ...options, seed }, undefined, options.process);
+    results.push(result);
+    efforts.push(effort);
+    if (json) continue;
+    const { costError, exactShare, secondsToOnePercent } = result;
+    console.log(
+      `${String(seed).padStart(6)}  ${percent(costError).padStart(10)}  ${percent(exactShare).padStart(11)}  ${String(secondsToOnePercent ?? "-").padStart(13)}`,
+    );
+  }
+  const greatest = {
+    estimateCpuMsMax: Math.max(...efforts.map(({ estimateCpuMsMax }) => estimateCpuMsMax)),
+    rssMb: Math.max(...efforts.map(({ rssMb }) => rssMb)),
+    ...(options.process ? { process: efforts.map(({ process }) => process) } : {}),
+  };
+  const all = { seeds: results.length, ...meanOf(results), ...greatest };
+  if (json) console.log(JSON.stringify(all));
+  else show(all);
 }

@@ -2,9 +2,13 @@
 const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   smoothing: async () => (await import("./smoothing.ts")).smoothing,
   estimator: async () => (await import("./estimator.ts")).estimator,
+  pace: async () => (await import("./pace.ts")).pace,
+  memory: async () => (await import("./memory.ts")).memory,
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
+  durability: async () => (await import("./durability.ts")).durability,
   cost: async () => (await import("./cost.ts")).cost,
+  scale: async () => (await import("./scale.ts")).scale,
 };
 
 const usage = `usage: npm run --silent bench -- <${Object.keys(benches).join(" | ")}> [options]; each takes --help and --json`;

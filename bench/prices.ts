@@ -16,4 +16,13 @@ export const prices = {
   customEvent: 1e-6,
   logGigabyte: 0.5,
   alarmMonth: 0.1,
+  /** A metric of our own, by name and dimensions. */
+  metricMonth: 0.3,
+  dashboardMonth: 3,
+  secretMonth: 0.4,
+  /** Linux on arm64. */
+  fargateCpuHour: 0.032_38,
+  fargateGigabyteHour: 0.003_56,
+  publicAddressHour: 0.005,
+  imageGigabyteMonth: 0.1,
 } as const;

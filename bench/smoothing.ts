@@ -3,12 +3,13 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { defaultKnobs } from "../core/workload/steering/knobs.ts";
 import { createSteering } from "../core/workload/steering/steering.ts";
-import type { CostEstimate, Placement, SteeringApi, TickObservation } from "../core/workload/types.ts";
+import type { CostEstimate, Placement, SteeringApi } from "../core/workload/types.ts";
 import { createFifo, createNone, type Policy } from "../core/workload/what-if/baselines.ts";
 import { Engine, type Step } from "../sim-server/database/engine.ts";
 import { loadParameters, scenarioNames } from "../sim-server/database/parameters.ts";
 import { createCostSource } from "./smoothing/costs.ts";
 import { createMeasures, type Measures } from "./smoothing/measures.ts";
+import { observationOf } from "./smoothing/observation.ts";
 import { choice, positive, print, wholeNumber } from "./smoothing/options.ts";
 
 const help = `Level load against delay, in virtual time: the same seed gives the same numbers (but for planning times).
@@ -80,19 +81,6 @@ export function parseSmoothingOptions(args: string[]): (SmoothingOptions & { rea
     json: values.json,
   };
 }
-
-const observationOf = ({ tick, executed, arrived, window }: Step): TickObservation => ({
-  tick,
-  executed,
-  arrived,
-  ...(window && {
-    window: {
-      firstTick: window.firstTick,
-      bounds: "exact",
-      metrics: { cpu: window.cpu, io: window.io, memory: window.memory },
-    },
-  }),
-});
 
 function createPolicy(
   options: SmoothingOptions,

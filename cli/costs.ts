@@ -7,7 +7,7 @@ import { estimateRequested } from "../platform/environment.ts";
 import { type Costs, readCosts, readCostsVersion, type StoredCost } from "../platform/tables/costs.ts";
 import { type Connection, connect, serverClient, withDocument } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
-import { formatAge, formatCount, formatShare, formatTable, print, printJson } from "./format.ts";
+import { formatAge, formatCount, formatRejected, formatShare, formatTable, print, printJson } from "./format.ts";
 import { parseCount } from "./options.ts";
 
 interface CostsOptions {
@@ -80,8 +80,22 @@ function byLoad({ costs }: Costs): QueryCost[] {
     .sort((a, b) => b.loadShare - a.loadShare || (a.queryId < b.queryId ? -1 : 1));
 }
 
-function summary({ version, estimatedAt, windows, prior, quality, unreadable }: Costs) {
-  return { version, estimatedAt, windows, prior: prior ?? null, quality, unreadable };
+function summary({ version, estimatedAt, windows, prior, quality, rejected, unreadable }: Costs) {
+  return { version, estimatedAt, windows, prior: prior ?? null, quality, rejected, unreadable };
+}
+
+/** How sure the whole is, as the estimator itself expects, weighted by executions. */
+function sureness({ quality }: Costs): string[] {
+  const { expectedError, exactShare = 0, integer, unseenShare = 0, changedQueries = 0 } = quality;
+  if (expectedError === undefined) return [];
+  return [
+    [
+      `an execution's cost is known to ${formatShare(expectedError)} on average`,
+      ...(integer ? [`${formatShare(exactShare)} of executions to the integer`] : []),
+      ...(unseenShare >= 0.001 ? [`${formatShare(unseenShare)} of executions seem to run unseen`] : []),
+      ...(changedQueries > 0 ? [`${formatCount(changedQueries)} queries changed their cost`] : []),
+    ].join("; "),
+  ];
 }
 
 function screen(stored: Costs, queries: readonly QueryCost[]): string {
@@ -100,6 +114,8 @@ function screen(stored: Costs, queries: readonly QueryCost[]): string {
   const unreadable = stored.unreadable.map(({ key, problem }) => `cannot be read: ${key}: ${problem}`);
   return [
     `version ${stored.version}, estimated ${formatAge(stored.estimatedAt, now)} from ${formatCount(stored.windows)} windows; percent of a tick`,
+    ...sureness(stored),
+    ...formatRejected(stored.rejected),
     formatTable(["query", "cpu", "io", "memory", "seen", "last seen", "load"], rows),
     ...unreadable,
   ].join("\n");

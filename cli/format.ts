@@ -37,6 +37,15 @@ export function formatAge(thenMs: number, nowMs: number): string {
   return `${Math.round(seconds / 3_600)} h ago`;
 }
 
+/** One line that says which windows could not be used, commonest reason first; none when all could. */
+export function formatRejected(rejected: Readonly<Record<string, number>>): string[] {
+  const reasons = Object.entries(rejected)
+    .filter(([, times]) => times > 0)
+    .sort(([, a], [, b]) => b - a);
+  if (reasons.length === 0) return [];
+  return [`not used: ${reasons.map(([reason, times]) => `${formatCount(times)} ${reason}`).join(", ")}`];
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

@@ -3,7 +3,9 @@ import { Command, CommanderError } from "commander";
 import { LocalError } from "../local/errors.ts";
 import { defaultDirectory } from "../local/paths.ts";
 import { describeError } from "../platform/log.ts";
+import { addAttach } from "./attach.ts";
 import { addAudit } from "./audit.ts";
+import { addConform } from "./conform.ts";
 import { addCosts } from "./costs.ts";
 import { addDlq } from "./dlq.ts";
 import { addDown } from "./down.ts";
@@ -47,6 +49,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     addAudit,
     addDlq,
     addTail,
+    addAttach,
+    addConform,
     addEnv,
   ])
     add(program, run);

@@ -48,7 +48,11 @@ export async function observe(
 export function troubleOf({ server, scheduler }: Observation): string[] {
   const trouble: string[] = [];
   if (!server.ok) trouble.push(`database: ${server.problem}`);
-  else if (server.value.outbox.trouble) trouble.push(`capture: ${server.value.outbox.trouble}`);
+  else {
+    const { trouble: now, warning } = server.value.outbox;
+    if (now) trouble.push(`capture: ${now}`);
+    if (warning) trouble.push(`capture: ${warning}`);
+  }
   if (scheduler && !scheduler.ok) trouble.push(`scheduler: ${scheduler.problem}`);
   if (scheduler?.ok) trouble.push(...scheduler.value.trouble.map((line) => `scheduler: ${line}`));
   return trouble;

@@ -69,3 +69,12 @@ export function parseMinutes(text: string): number {
 export function parseMs(text: string): number {
   return numberBetween(text, 0.001, 1_000, "A number of ms above 0, at most 1000,");
 }
+
+/** How long a server is watched. */
+export function parseWatch(text: string): number {
+  return numberBetween(text, 1, 3_600, "A number of seconds, 1 to 3600,");
+}
+
+export function parseMilliseconds(text: string): number {
+  return numberBetween(text, 1, 600_000, "A number of milliseconds, 1 to 600000,");
+}

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { systemClock } from "../platform/clock.ts";
-import { connect } from "./connection.ts";
+import { readVersion } from "../platform/tables/costs-version.ts";
+import { type Connection, connect, withDocument } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
-import { formatCount, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
+import { formatCount, formatRejected, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
 import { type Observation, observe, troubleOf } from "./observe.ts";
 
 interface StatusOptions {
@@ -21,25 +22,49 @@ export function addStatus(program: Command, run: (action: Promise<ExitStatus>) =
 
 async function status({ watch, json }: StatusOptions, directory: string): Promise<ExitStatus> {
   for (;;) {
-    const { serverUrl, schedulerUrl, token } = connect(directory);
+    const connection = connect(directory);
+    const { serverUrl, schedulerUrl, token } = connection;
     const observation = await observe(serverUrl, schedulerUrl, token);
     const trouble = troubleOf(observation);
-    if (json) printJson(toJson(observation, trouble));
-    else print(`${watch && process.stdout.isTTY ? "\u001b[2J\u001b[H" : ""}${screen(observation, trouble)}`);
+    const estimator = observation.server.ok ? await estimatorOf(connection, observation.server.value.serverId) : null;
+    if (json) printJson(toJson(observation, estimator, trouble));
+    else print(`${watch && process.stdout.isTTY ? "\u001b[2J\u001b[H" : ""}${screen(observation, estimator, trouble)}`);
     if (!watch) return trouble.length === 0 ? exitStatus.ok : exitStatus.no;
     await systemClock.sleep(1_000);
   }
 }
 
-function toJson({ server, scheduler }: Observation, trouble: readonly string[]) {
+interface EstimatorStatus {
+  readonly windows: number;
+  /** Windows, or bands of windows, that could not be used, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
+}
+
+/** Null before the first estimate and while the table does not answer. */
+async function estimatorOf(connection: Connection, serverId: string): Promise<EstimatorStatus | null> {
+  const table = connection.names.EVENKEEL_COSTS_TABLE;
+  try {
+    const { item } = await withDocument(connection, (document) => readVersion(document, table, serverId));
+    return item ? { windows: item.windows, rejected: item.rejected ?? {} } : null;
+  } catch {
+    return null;
+  }
+}
+
+function toJson({ server, scheduler }: Observation, estimator: EstimatorStatus | null, trouble: readonly string[]) {
   return {
     server: server.ok ? server.value : null,
     scheduler: scheduler?.ok ? scheduler.value : null,
+    estimator,
     trouble,
   };
 }
 
-function screen({ server, scheduler }: Observation, trouble: readonly string[]): string {
+function screen(
+  { server, scheduler }: Observation,
+  estimator: EstimatorStatus | null,
+  trouble: readonly string[],
+): string {
   const rows: [string, string][] = [];
   if (server.ok) {
     const { serverId, kind, tick, tickMs, outbox, counted } = server.value;
@@ -58,6 +83,10 @@ function screen({ server, scheduler }: Observation, trouble: readonly string[]):
       ],
       ["outbox", `${(outbox.bytes / 1e6).toFixed(1)} MB`],
     );
+  }
+  if (estimator) {
+    const rejected = formatRejected(estimator.rejected);
+    rows.push(["learned from", [`${formatCount(estimator.windows)} windows`, ...rejected].join("; ")]);
   }
   if (scheduler?.ok) {
     const { mode, reason, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice, knobs } =

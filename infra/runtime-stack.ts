@@ -67,7 +67,7 @@ export class RuntimeStack extends Stack {
     }
     if (settings.alarmEmail) mailAlarms(this, settings.alarmEmail);
     new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
-    new CfnOutput(this, "TokenSecret", { value: token.secretName });
+    new CfnOutput(this, "TokenSecret", { value: token.secretArn });
   }
 
   /** The region's first two zones by number: a look-up would need an account. */

@@ -26,7 +26,7 @@ export const settingsSchema = z.strictObject({
     .string()
     .default("main")
     .transform((text) => text.split(",").map((name) => name.trim()))
-    .pipe(z.array(serverName).min(1).max(50)),
+    .pipe(z.array(serverName).min(1).max(30, "at most 30: a stack holds 500 resources; take another stage for more")),
   /** First value of each server's address; Parameter Store has the word from then on. */
   serverUrl: url.optional(),
   /** A simulated database, as one more server named `demo`. */

@@ -13,6 +13,8 @@ export interface CloudOptions {
   readonly directory: string;
   /** Whether the embedded cloud keeps its state over a clean stop. LocalStack never does. */
   readonly persist?: boolean;
+  /** Where the embedded cloud's functions find AWS, if not there itself: tests put a faulty network between. */
+  readonly functionsEndpoint?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

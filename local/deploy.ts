@@ -66,7 +66,15 @@ async function deployAnew(cloud: Cloud, wanted: string, options: DeployOptions):
   await applyTimeToLive(cloud, timeToLiveAttributes(join(assembly, `${stackName}.template.json`)));
 }
 
-async function cdk(cloud: Cloud, args: readonly string[], { onStep, signal }: DeployOptions): Promise<void> {
+/**
+ * Runs the CDK's command line against a cloud on this machine.
+ * @throws LocalError with its last telling lines
+ */
+export async function cdk(
+  cloud: Pick<Cloud, "environment">,
+  args: readonly string[],
+  { onStep, signal }: Pick<DeployOptions, "onStep" | "signal"> = {},
+): Promise<void> {
   const environment = childEnvironment({
     ...cloud.environment,
     PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}`,

@@ -30,6 +30,7 @@ export async function startEmbedded(options: CloudOptions): Promise<Omit<Cloud, 
       PATH: `${dirname(nodeBinary)}:${process.env.PATH}`,
       TMPDIR: temporary,
       LOG_LEVEL: "WARNING",
+      ...(options.functionsEndpoint && { AWS_ENDPOINT_URL: options.functionsEndpoint }),
       ...(options.persist && { PERSIST_STATE: "1", STATE_DIR: join(options.directory, "state") }),
     }),
   });

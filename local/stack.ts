@@ -31,10 +31,11 @@ function clientOptions({ environment, endpoint }: Pick<Cloud, "environment" | "e
 /** The stack as the cloud has it; undefined when there is none or its last deployment did not end well. */
 export async function describeStack(
   cloud: Pick<Cloud, "environment" | "endpoint">,
+  name = stackName,
 ): Promise<DeployedStack | undefined> {
   const client = new CloudFormationClient(clientOptions(cloud));
   try {
-    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stackName }));
+    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: name }));
     const stack = Stacks?.[0];
     if (stack?.StackStatus !== "CREATE_COMPLETE" && stack?.StackStatus !== "UPDATE_COMPLETE") return undefined;
     return {

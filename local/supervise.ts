@@ -24,10 +24,10 @@ export interface Service {
 
 const readyMs = 20_000;
 const stopMs = 5_000;
-const firstBackoffMs = 250;
+const firstBackoffMs = 100;
 const longestBackoffMs = 30_000;
-/** A service that ran for so long starts again at once when it ends. */
-const steadyMs = 30_000;
+/** A service that ran for so long starts again at once when it ends; one that cannot even start ends sooner. */
+const steadyMs = 2_000;
 
 /**
  * Starts a process, waits until it is ready, and from then on starts it again whenever it ends, with growing pauses.

@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 import type { AuditSources, Book } from "./audit.ts";
 import { type LedgerEntry, readLedger } from "./ledger-file.ts";
 import { type Range, RangeSet } from "./range-set.ts";
+import { placeOf } from "./tables/executions.ts";
 import { scan } from "./tables/query.ts";
 
 export interface DeepFindings {
@@ -76,9 +77,10 @@ export async function compareRows(
     books.map((book) => [book.incarnation, { book, contents: new Contents(), conflicting: 0, wrong: 0 }]),
   );
   for await (const item of rowsOf(sources)) {
-    const of = found.get(String(item.incarnation));
-    const { sequence } = item;
-    if (!of || typeof sequence !== "number") continue;
+    const place = placeOf({ key: String(item.key), at: String(item.at) });
+    const of = place && found.get(place.incarnation);
+    if (!of) continue;
+    const { sequence } = place;
     const identity = identityOf(item);
     const checksum = crc32(identity) || 1;
     const before = of.contents.get(sequence);

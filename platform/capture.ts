@@ -5,6 +5,7 @@ import { parseEnvironment } from "./config.ts";
 import { workloadEnvironment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
+import { RoomWatch } from "./outbox-room.ts";
 import { createSender } from "./sender.ts";
 import { readTombstones } from "./tables/executions.ts";
 import { readReceipts } from "./tables/receipts.ts";
@@ -55,6 +56,8 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     log,
   });
 
+  const room = new RoomWatch(outbox, clock);
+
   async function keepRegistered(url: string, signal: AbortSignal): Promise<void> {
     const registeredAt = clock.now();
     while (!signal.aborted) {
@@ -83,7 +86,7 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     },
     info() {
       const { lastSentAt, trouble } = sender.status();
-      return { ...outbox.state(), lastSentAt, trouble, incarnations: outbox.held() };
+      return { ...outbox.state(), lastSentAt, trouble, warning: room.warning(), incarnations: outbox.held() };
     },
   };
 }

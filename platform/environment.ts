@@ -50,8 +50,6 @@ export const estimateRequested = {
  * server, so that their number, which is paid for, does not grow: which one it was stands in the log line that has it.
  */
 export const metricUnits = {
-  /** Written by one invocation of the recorder. */
-  RowsRecorded: "Count",
   /** From an execution to its row in the table: the oldest of an invocation. */
   SecondsToRow: "Seconds",
   /** Age of the newest window in the table, of a server that is registered. */

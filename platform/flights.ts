@@ -51,6 +51,11 @@ export class Flights {
     return this.#flights.length > 0;
   }
 
+  /** Monotonic ms of the oldest first send without a receipt. */
+  get oldestSentAt(): number | undefined {
+    return this.#flights.find(({ resends }) => resends === 0)?.sentAt;
+  }
+
   get retries(): number {
     return this.#retries.length;
   }

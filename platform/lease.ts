@@ -8,15 +8,16 @@ import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
 import type { Clock } from "./clock.ts";
+import { ofText } from "./lengths.ts";
 
 export const leaseItem = z.object({
   format: z.literal(1),
   /** Name of the holder. */
-  slot: z.string().min(1),
+  slot: z.string().min(1, ofText),
   /** Fencing token of this acquisition. */
   token: z.int().min(1),
   /** New with each write, so that a candidate sees a renewal without comparing clocks. */
-  renewal: z.string().min(1),
+  renewal: z.string().min(1, ofText),
   durationMs: z.int().min(1),
   released: z.boolean(),
 });

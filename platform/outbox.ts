@@ -174,6 +174,15 @@ export class Outbox {
     this.#uncomparedNoted = false;
   }
 
+  get diskBoundBytes(): number {
+    return this.#options.diskBoundBytes;
+  }
+
+  /** When what lies in the oldest row on disk happened, Unix ms; undefined when there is none. */
+  heldSince(): number | undefined {
+    return this.#guard(() => this.#timeBefore(this.firstHeld() + 1));
+  }
+
   /** Position of the first row on disk, recorded or not; one past the last when there is none. */
   firstHeld(): number {
     return this.#guard(() => {

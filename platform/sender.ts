@@ -41,6 +41,10 @@ export interface SenderOptions {
 export interface SenderTuning {
   /** At least this long between messages of new rows, unless one is full: queue and function are paid per message. */
   readonly packMs: number;
+  /** The same while next to nothing runs: then the windows alone would cost as much as all else that is always on. */
+  readonly quietMs: number;
+  /** Next to nothing: fewer rows than these; a server on which nothing runs makes a window a second. */
+  readonly quietRows: number;
   /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
   readonly maxMessageBytes: number;
   readonly maxMessageRows: number;
@@ -63,7 +67,9 @@ export interface SenderTuning {
 }
 
 export const defaultTuning: SenderTuning = {
-  packMs: 2_200,
+  packMs: 2_500,
+  quietMs: 10_000,
+  quietRows: 6,
   maxMessageBytes: 62_000,
   maxMessageRows: receiptSpan,
   backlogWindow: 64,
@@ -94,6 +100,8 @@ export interface Sender {
 
 /** Message groups of first sends; resends get groups of their own, since the first one's may be blocked. */
 const groups = 4;
+/** First sends go to other groups when one of theirs is out for so long: a function that crashed blocks all that its batch was of. */
+const stalledMs = 3_000;
 const maxBatchMessages = 10;
 /** Some emulators take no more than 256 KiB in a batch. */
 const maxBatchBytes = 250_000;
@@ -123,9 +131,11 @@ class OutboxSender implements Sender {
   #cursor: number;
   #nextPoll = Number.NEGATIVE_INFINITY;
   #nextBurialCheck = 0;
-  #nextPack = 0;
+  #nextPack = Number.NEGATIVE_INFINITY;
   #nextTrim = 0;
   #group = 0;
+  /** Part of the groups' names, and since when it is (monotonic ms). */
+  #generation = { id: 0, since: 0 };
   #lastSentAt: number | null = null;
   #trouble: string | null = null;
 
@@ -263,7 +273,9 @@ class OutboxSender implements Sender {
   #packFresh(packed: readonly Range[]): Message | undefined {
     const { outbox, clock } = this.#options;
     const { maxMessageRows } = this.#tuning;
-    const due = clock.monotonic() >= this.#nextPack;
+    const { packMs, quietMs, quietRows } = this.#tuning;
+    const rest = outbox.lastPosition - this.#cursor < quietRows ? Math.max(0, quietMs - packMs) : 0;
+    const due = clock.monotonic() >= this.#nextPack + rest;
     if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
     // What is more than two messages behind the newest counts as backlog, so that new rows need not wait for it.
     if (outbox.lastPosition - this.#cursor > 2 * maxMessageRows) this.#cursor = outbox.lastPosition - maxMessageRows;
@@ -300,10 +312,11 @@ class OutboxSender implements Sender {
   async #send(messages: readonly Message[], signal: AbortSignal): Promise<void> {
     const { outbox, clock } = this.#options;
     const prefix = encodeURIComponent(outbox.serverId).slice(0, 80);
+    const generation = this.#freshGeneration();
     const entries = messages.map(({ body, resends }, index) => ({
       Id: String(index),
       MessageBody: body,
-      MessageGroupId: resends === 0 ? `${prefix}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
+      MessageGroupId: resends === 0 ? `${prefix}#${generation}#${this.#group++ % groups}` : `${prefix}#${this.#uuid()}`,
       MessageDeduplicationId: this.#uuid(),
     }));
     const { refused, trouble } = await this.#offer(entries, signal);
@@ -318,6 +331,13 @@ class OutboxSender implements Sender {
       }
     }
     if (trouble) throw trouble;
+  }
+
+  #freshGeneration(): number {
+    const now = this.#options.clock.monotonic();
+    const stalledSince = Math.max(this.#flights.oldestSentAt ?? now, this.#generation.since);
+    if (now - stalledSince > stalledMs) this.#generation = { id: this.#generation.id + 1, since: now };
+    return this.#generation.id;
   }
 
   /** Ids of the messages that the queue did not say to have taken, and why. */

@@ -4,6 +4,7 @@
  * fields of our own messages are refused.
  */
 import { z } from "zod";
+import { ofList, ofText } from "./lengths.ts";
 
 const count = z.int().min(0);
 /** Unix ms until the year 2286: table keys hold 13 digits. */
@@ -13,8 +14,8 @@ const sequence = z.int().min(1).max(999_999_999_999);
 /** Ids are opaque text: UUIDs on the simulated server, fingerprints elsewhere. `#` separates the parts of table keys; queues refuse surrogates and U+FFFE, U+FFFF. */
 export const identifier = z
   .string()
-  .min(1)
-  .max(200)
+  .min(1, ofText)
+  .max(200, ofText)
   .regex(/^[^#\s\p{Cc}\p{Cs}\ufffe\uffff]+$/u, "an id holds no '#', white space or control character");
 
 /** Percent over the ticks of one metrics window: the average is floored, minimum and maximum are of single ticks. Not capped at 100. */
@@ -51,8 +52,8 @@ export const windowRow = z.strictObject({
   firstTick: count,
   bounds: z.enum(["exact", "inferred"]),
   metrics,
-  queries: z.array(identifier).max(100_000),
-  ticks: z.array(z.array(count)).min(1).max(10_000),
+  queries: z.array(identifier).max(100_000, ofList),
+  ticks: z.array(z.array(count)).min(1, ofList).max(10_000, ofList),
 });
 
 /** A tap could not see the server from `from` to `to` (Unix ms): what ran then may be missing. */
@@ -61,7 +62,7 @@ export const gapRow = z.strictObject({
   ...row,
   from: milliseconds,
   to: milliseconds,
-  reason: z.string().max(500),
+  reason: z.string().max(500, ofText),
 });
 
 export const outboxRow = z.discriminatedUnion("type", [executionRow, windowRow, gapRow]);
@@ -83,7 +84,7 @@ export const batchEnvelope = z.strictObject({
   base: sequence,
   first: sequence,
   last: sequence,
-  rows: z.array(z.unknown()).min(1),
+  rows: z.array(z.unknown()).min(1, ofList),
 });
 export type BatchEnvelope = z.infer<typeof batchEnvelope>;
 
@@ -114,8 +115,8 @@ export const placeRequest = z.strictObject({
   fence: count,
   placements: z
     .array(z.strictObject({ id: identifier, tick: count }))
-    .min(1)
-    .max(10_000),
+    .min(1, ofList)
+    .max(10_000, ofList),
 });
 /** `placed`: will run in `tick` (the nearest possible one); `gone`: unknown or already executed. */
 export const placeResponse = z.object({

@@ -13,11 +13,10 @@ export const assumptions = {
   /** Two DynamoDB requests one after the other, and parsing. */
   recordSeconds: 0.06,
   recordGigabytes: 0.5,
-  /** Scenario `default` after 20 minutes, half a core. */
+  /** With nothing new but windows in which nothing ran (0.5 s of a core), and in scenario `default` after 20 minutes; half a core. */
+  idleEstimateSeconds: 0.9,
   estimateSeconds: 2,
   estimateGigabytes: 1,
-  /** One JSON line of the recorder's, and CloudWatch's 26 bytes. */
-  logBytesPerInvocation: 500,
   /** Cost items written a minute: scenario `default` after 20 minutes, falling. */
   costWritesPerMinute: 10,
   /** The lease of 4 s is renewed after a third of it; costs' version and knobs are read every 2 s. */
@@ -25,7 +24,15 @@ export const assumptions = {
   schedulerReadUnitsPerSecond: 0.75,
   /** The sender asks each of the two tables once, 500 ms after a message: strongly consistent, what is under way and the newest. */
   receiptReadsPerMessage: 2,
-  alarms: 3,
+  /** Six alarms and two metrics of the workload, three and four of each scheduler. No dashboard. */
+  alarms: 9,
+  metrics: 6,
+  /** The scheduler's task. */
+  taskCpus: 0.25,
+  taskGigabytes: 0.5,
+  imageGigabytes: 0.1,
+  /** A line a minute. */
+  schedulerLogBytesPerSecond: 10,
   historyDays: 14,
   /** DynamoDB adds this to each item that it stores. */
   storedOverheadBytes: 100,
@@ -38,6 +45,8 @@ export interface CostInput {
   readonly messages: number;
   readonly traffic: Traffic;
   readonly receiptUnits: number;
+  /** Of the recorder's line of an invocation. */
+  readonly logBytes: number;
 }
 
 /** USD a month, by part. */
@@ -48,23 +57,28 @@ export const partNames = [
   "receipts",
   "queue",
   "recorder",
+  "costWrites",
   "estimator",
   "scheduler",
-  "logs",
-  "alarms",
+  "container",
+  "publicAddress",
+  "monitoring",
+  "secret",
   "storage",
 ] as const;
 
-/** The parts on an execution's way into the table. */
-export const recordingParts = ["executionWrites", "windowWrites", "receipts", "queue", "recorder"] as const;
+/** What capture costs: an execution's way into its table, windows, receipts, function and its log, and costs when they change. */
+export const captureParts = ["executionWrites", "windowWrites", "receipts", "queue", "recorder", "costWrites"] as const;
 
-export function costParts({ rate, messages, traffic, receiptUnits }: CostInput): CostParts {
+export function costParts({ rate, messages, traffic, receiptUnits, logBytes }: CostInput): CostParts {
   const of = assumptions;
   const perMonth = (perSecond: number): number => perSecond * monthSeconds;
   const write = (unitsPerSecond: number): number => perMonth(unitsPerSecond) * prices.dynamoWriteUnit;
   const read = (unitsPerSecond: number): number => perMonth(unitsPerSecond) * prices.dynamoReadUnit;
   const lambda = (perSecond: number, seconds: number, gigabytes: number): number =>
     perMonth(perSecond) * (prices.lambdaRequest + seconds * gigabytes * prices.lambdaGigabyteSecond);
+  const log = (bytesPerSecond: number): number => (perMonth(bytesPerSecond) * prices.logGigabyte) / 1e9;
+  const hours = monthSeconds / 3_600;
   // Sent alone (the pack time is over), received alone, deleted alone; a request for each 64 KiB of payload.
   const payload = Math.ceil(traffic.messageBytes / 65_536);
   const queueRequests = messages * (2 * payload + 1) + of.idlePollers / of.pollSeconds;
@@ -79,16 +93,23 @@ export function costParts({ rate, messages, traffic, receiptUnits }: CostInput):
     windowWrites: write(traffic.windowWriteUnits),
     receipts: write(messages * receiptUnits) + read(messages * of.receiptReadsPerMessage),
     queue: perMonth(queueRequests) * prices.sqsFifoRequest,
-    recorder: lambda(messages, of.recordSeconds, of.recordGigabytes),
+    recorder: lambda(messages, of.recordSeconds, of.recordGigabytes) + log(messages * logBytes),
+    costWrites: rate > 0 ? write(runs * of.costWritesPerMinute) : 0,
     estimator:
-      lambda(runs, of.estimateSeconds, of.estimateGigabytes) +
+      lambda(runs, rate > 0 ? of.estimateSeconds : of.idleEstimateSeconds, of.estimateGigabytes) +
       lambda(runs, 0.1, of.estimateGigabytes) +
-      write(runs * (2 + of.costWritesPerMinute)) +
+      write(runs * 2) +
       read(windowReads + 2 * runs) +
-      perMonth(runs) * (prices.s3Put + prices.s3Get + prices.customEvent),
-    scheduler: write(of.leaseWritesPerSecond) + read(of.schedulerReadUnitsPerSecond),
-    logs: (perMonth(messages + 2 * runs) * of.logBytesPerInvocation * prices.logGigabyte) / 1e9,
-    alarms: of.alarms * prices.alarmMonth,
+      perMonth(runs) * (prices.s3Put + prices.s3Get + prices.customEvent) +
+      log(2 * runs * logBytes),
+    scheduler:
+      write(of.leaseWritesPerSecond) + read(of.schedulerReadUnitsPerSecond) + log(of.schedulerLogBytesPerSecond),
+    container:
+      hours * (of.taskCpus * prices.fargateCpuHour + of.taskGigabytes * prices.fargateGigabyteHour) +
+      of.imageGigabytes * prices.imageGigabyteMonth,
+    publicAddress: hours * prices.publicAddressHour,
+    monitoring: of.alarms * prices.alarmMonth + of.metrics * prices.metricMonth,
+    secret: prices.secretMonth,
     storage: storedGigabytes * (prices.dynamoGigabyteMonth + prices.dynamoRecoveryGigabyteMonth),
   };
 }

@@ -1,4 +1,5 @@
 /** How large items and messages are, taken from what the system itself builds. */
+import { createMetrics } from "../../platform/metrics.ts";
 import { receiptItem } from "../../platform/tables/receipts.ts";
 
 /**
@@ -24,6 +25,20 @@ function numberBytes(value: number): number {
   const [mantissa = ""] = Math.abs(value).toExponential().split("e");
   const digits = mantissa.replace(".", "").replace(/0+$/, "").length;
   return Math.ceil(digits / 2) + 1 + (value < 0 ? 1 : 0);
+}
+
+/** Bytes that CloudWatch Logs counts for the recorder's line of an invocation with one message: 26 are added to each. */
+export function recorderLogBytes(): number {
+  let bytes = 26;
+  const publish = createMetrics("record-executions", { EVENKEEL_METRICS: "emf", EVENKEEL_STAGE: "main" }, (line) => {
+    bytes += Buffer.byteLength(line);
+  });
+  const id = "a".repeat(36);
+  const batch = { messageId: id, serverId: id, incarnation: id, first: 1_000_000_000, last: 1_000_000_099 };
+  const counts = { messages: 1, failed: 0, rows: 100, deadLetters: 0 };
+  const fields = { message: "recorded", function_request_id: id, ...counts, batches: [batch] };
+  publish?.({ SecondsToRow: 2.345 }, fields);
+  return bytes;
 }
 
 export function writeUnits(bytes: number): number {

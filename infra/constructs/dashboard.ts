@@ -17,8 +17,8 @@ export function createDashboard(scope: Construct, id: string, recorder: FifoCons
     widgets: [
       [
         graph(
-          "Recorded: rows, and seconds from execution to row",
-          [ownMetric("RowsRecorded", "record-executions", stage, "Sum")],
+          "Recorded: invocations, and seconds from execution to row",
+          [recorder.consumer.function.metricInvocations()],
           [ownMetric("SecondsToRow", "record-executions", stage, "Maximum")],
         ),
         graph(

@@ -1,5 +1,6 @@
 /** Puts many items, in any order, into any of the tables, with as few requests as DynamoDB allows. */
-import { BatchWriteCommand, type DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { batchPut } from "./attribute-json.ts";
 import type { TableItem } from "./keys.ts";
 
 const batchSize = 25;
@@ -81,23 +82,22 @@ async function putAll(
   options: BatchWriteOptions,
 ): Promise<void> {
   const attempts = options.attempts ?? 8;
-  let requests = Object.fromEntries(
-    Object.entries(Object.groupBy(batch, (write) => write.table)).map(([table, group]) => [
-      table,
-      (group ?? []).map(({ item }) => ({ PutRequest: { Item: { ...item } } })),
-    ]),
-  );
+  let items: Record<string, TableItem[]> = {};
+  for (const { table, item } of batch) {
+    items[table] ??= [];
+    items[table].push(item);
+  }
   for (let attempt = 1; ; attempt += 1) {
-    const { UnprocessedItems } = await document.send(new BatchWriteCommand({ RequestItems: requests }), {
+    const { UnprocessedItems } = await document.send(batchPut(items), {
       ...(options.signal ? { abortSignal: options.signal } : {}),
     });
     const left = Object.values(UnprocessedItems ?? {}).reduce((sum, group) => sum + group.length, 0);
     if (left === 0) return;
     if (attempt === attempts) throw new StoreOverloadedError(`${left} of ${batch.length} items left unprocessed`);
-    requests = Object.fromEntries(
+    items = Object.fromEntries(
       Object.entries(UnprocessedItems ?? {}).map(([table, group]) => [
         table,
-        group.map(({ PutRequest }) => ({ PutRequest: { Item: PutRequest?.Item ?? {} } })),
+        group.map(({ PutRequest }) => PutRequest?.Item ?? {}),
       ]),
     );
     await options.sleep(options.random() * Math.min(2_000, 50 * 2 ** attempt));

@@ -33,6 +33,8 @@ export const versionItemSchema = z.object({
   readThrough: z.int().min(0),
   prior: costSchema,
   quality: z.record(z.string(), z.number()),
+  /** Windows, or bands of windows, that could not be used since the state began, by reason. */
+  rejected: z.record(z.string(), z.int().min(0)).optional(),
 });
 export type VersionItem = z.infer<typeof versionItemSchema>;
 
@@ -45,6 +47,8 @@ export interface Costs {
   /** What a query without costs is believed to cost; undefined before the first estimate. */
   readonly prior: StoredCost | undefined;
   readonly quality: Readonly<Record<string, number>>;
+  /** Windows, or bands of windows, that could not be used, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
   /** Items of another version: their queries fall back to the prior. */
   readonly unreadable: readonly UnreadableItem[];
 }
@@ -78,6 +82,7 @@ export async function readCosts(document: DynamoDBDocumentClient, table: string,
     ),
     prior: version?.prior,
     quality: version?.quality ?? {},
+    rejected: version?.rejected ?? {},
     unreadable: [...versions.unreadable, ...rest.unreadable],
   };
 }

@@ -8,8 +8,49 @@ import { parseItem, parseItems, queryRange, scan, type UnreadableItem } from "./
 
 const keys = { key: z.string(), at: z.string(), format: z.literal(1), expiresAt: z.int() };
 
-export const executionItemSchema = executionRow.omit({ type: true }).extend({ ...keys, incarnation: identifier });
-export type ExecutionItem = z.infer<typeof executionItemSchema>;
+/**
+ * An execution as stored. Its number and its outbox stand in `at` alone and times are texts, since an emulator spends as
+ * long on a number as on ten texts: docs/adr/0710.
+ */
+export type StoredExecution = {
+  readonly key: string;
+  readonly at: string;
+  readonly format: typeof executionFormat;
+  readonly executionId: string;
+  readonly queryId: string;
+  readonly arrivedAt: string;
+  readonly executedAt: string;
+  readonly delayTicks: number;
+  readonly epoch: string;
+  readonly tick: number;
+  readonly expiresAt: number;
+};
+const executionFormat = "execution/2";
+
+/** An execution as read, whatever the format it was stored in. Times in Unix ms. */
+const { type: _, ...executionFields } = executionRow.shape;
+const executionItemFields = z.object({ ...executionFields, key: z.string(), at: z.string(), incarnation: identifier });
+export type ExecutionItem = z.infer<typeof executionItemFields>;
+
+const time = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text));
+export const executionItemSchema = z
+  .discriminatedUnion(
+    "format",
+    [
+      executionItemFields.extend({ format: z.literal(1) }),
+      executionItemFields
+        .omit({ sequence: true, incarnation: true })
+        .extend({ format: z.literal(executionFormat), arrivedAt: time, executedAt: time })
+        .transform((item, context) => {
+          const place = placeOf(item);
+          if (place) return { ...item, ...place };
+          context.addIssue({ code: "custom", path: ["at"], message: "not a time, an outbox, a number and a hash" });
+          return z.NEVER;
+        }),
+    ],
+    { error: `only 1 and ${executionFormat} are known` },
+  )
+  .transform(({ format: _, ...execution }): ExecutionItem => execution);
 
 export const tombstoneItemSchema = z.object({
   ...keys,
@@ -33,15 +74,21 @@ export function executionItem(
   incarnation: string,
   row: ExecutionRow,
   ttlSeconds: number,
-): ExecutionItem {
-  const { type: _, ...fields } = row;
+): StoredExecution {
+  const { executionId, queryId, arrivedAt, executedAt, delayTicks, epoch, tick } = row;
+  const executed = new Date(executedAt).toISOString();
   return {
-    key: `${serverId}#${row.queryId}#${hourOf(row.executedAt)}`,
-    at: `${padTime(row.executedAt)}#${incarnation}#${padSequence(row.sequence)}#${rowHash(row)}`,
-    format: 1,
-    incarnation,
-    ...fields,
-    expiresAt: expiresAt(row.executedAt, ttlSeconds),
+    key: `${serverId}#${queryId}#${hourOf(executedAt)}`,
+    at: `${padTime(executedAt)}#${incarnation}#${padSequence(row.sequence)}#${rowHash(row)}`,
+    format: executionFormat,
+    executionId,
+    queryId,
+    arrivedAt: new Date(arrivedAt).toISOString(),
+    executedAt: executed,
+    delayTicks,
+    epoch,
+    tick,
+    expiresAt: expiresAt(executedAt, ttlSeconds),
   };
 }
 
@@ -76,6 +123,18 @@ export function gapItem(serverId: string, incarnation: string, row: GapRow, ttlS
     ...fields,
     expiresAt: expiresAt(row.to, ttlSeconds),
   };
+}
+
+/** Which row of which outbox an item of `executions` or `resource-windows` is; undefined for receipts and tombstones. */
+export function placeOf(item: {
+  readonly key: string;
+  readonly at: string;
+}): { incarnation: string; sequence: number } | undefined {
+  const [, incarnation, sequence] =
+    /^\d{13}#([^#]+)#(\d{12})#[\da-f]{12}$/.exec(item.at) ??
+    /^[^#]+#([^#]+)#gaps (\d{12})#[\da-f]{12}$/.exec(`${item.key} ${item.at}`) ??
+    [];
+  return incarnation === undefined ? undefined : { incarnation, sequence: Number(sequence) };
 }
 
 /** First 12 hex digits of the SHA-256 of the row's JSON with sorted keys. */

@@ -13,7 +13,9 @@ import { raisePriority } from "../../platform/priority.ts";
 import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { ServerError } from "../../platform/server-errors.ts";
+import { readCosts } from "../../platform/tables/costs.ts";
 import { identifier, type ServerInfo } from "../../platform/wire.ts";
+import { createCostsReader } from "./costs-reader.ts";
 import { createKnobSink } from "./knob-sink.ts";
 import { reportMetrics } from "./report-metrics.ts";
 import { createScheduler, requestTimeoutMs } from "./scheduler.ts";
@@ -72,6 +74,17 @@ async function openParameters(path: string | undefined) {
   return new ParameterWatch({ read: createParameterReader(process.env, path), clock, log });
 }
 
+/** The first time here, as nothing is steered yet and a thread takes time to start; then by a thread of their own. */
+function readCostsOf(document: ReturnType<typeof createDocument>, table: string, serverId: string) {
+  const reader = createCostsReader({ table, serverId, environment: process.env });
+  let first = true;
+  return () => {
+    const here = first;
+    first = false;
+    return here ? readCosts(document, table, serverId) : reader.read();
+  };
+}
+
 /** The scheduler as a process. Settings: environment variables, see `environment`. */
 async function main(): Promise<void> {
   raisePriority();
@@ -94,6 +107,7 @@ async function main(): Promise<void> {
   const listening = await listen(status.app, { host: settings.STATUS_HOST, port: settings.STATUS_PORT });
   process.stdout.write(`listening ${listening.url}\n`);
   const document = createDocument(process.env);
+  const eventBridge = createEventBridge(process.env);
   try {
     const parameters = await openParameters(settings.EVENKEEL_PARAMETERS);
     const serverUrl = parameters ? await parameters.address(stop.signal) : settings.EVENKEEL_SERVER_URL;
@@ -130,12 +144,13 @@ async function main(): Promise<void> {
       store: createSchedulerStore({
         serverId,
         document,
-        eventBridge: () => createEventBridge(process.env),
+        eventBridge: () => eventBridge,
         tables: {
           scheduler: settings.EVENKEEL_SCHEDULER_TABLE,
           costs: settings.EVENKEEL_COSTS_TABLE,
         },
         busName: settings.EVENKEEL_BUS_NAME,
+        readCosts: readCostsOf(document, settings.EVENKEEL_COSTS_TABLE, serverId),
       }),
       createSteering: (given) => createSteering({ ...given, seed: randomInt(2 ** 32) }),
       api: settings.EVENKEEL_API,
@@ -152,6 +167,7 @@ async function main(): Promise<void> {
     ]);
   } finally {
     document.destroy();
+    eventBridge.destroy();
     await listening.close();
   }
 }

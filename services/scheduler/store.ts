@@ -1,7 +1,7 @@
 import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { estimateRequested } from "../../platform/environment.ts";
-import { type Costs, readCosts, readCostsVersion } from "../../platform/tables/costs.ts";
+import { type Costs, readCostsVersion } from "../../platform/tables/costs.ts";
 import { readState, writeState } from "../../platform/tables/scheduler-state.ts";
 
 /** What a scheduler reads and writes of one server's state. Every call may throw when the cloud does not answer. */
@@ -24,6 +24,7 @@ export interface StoreSettings {
   readonly eventBridge: () => EventBridgeClient;
   readonly tables: { readonly scheduler: string; readonly costs: string };
   readonly busName: string;
+  readonly readCosts: () => Promise<Costs>;
 }
 
 export function createSchedulerStore({
@@ -32,6 +33,7 @@ export function createSchedulerStore({
   eventBridge,
   tables,
   busName,
+  readCosts,
 }: StoreSettings): SchedulerStore {
   return {
     readKnobs: async () => (await readState(document, tables.scheduler, serverId, "knobs"))?.value,
@@ -43,7 +45,7 @@ export function createSchedulerStore({
     readPlan: async () => (await readState(document, tables.scheduler, serverId, "plan"))?.value,
     writePlan: (value, fence) => writeState(document, tables.scheduler, serverId, "plan", value, fence),
     readCostsVersion: () => readCostsVersion(document, tables.costs, serverId),
-    readCosts: () => readCosts(document, tables.costs, serverId),
+    readCosts,
     async requestEstimate() {
       const { source, detailType } = estimateRequested;
       const Entries = [

@@ -1,6 +1,7 @@
 /** The simulated database's parameters: a JSON file, checked here. Every default is the requirement's. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { ofList } from "../../platform/lengths.ts";
 
 /** A distribution of integer costs: draws are truncated to an integer, and nothing costs less than 0. */
 const costDistribution = z.discriminatedUnion("law", [
@@ -25,7 +26,7 @@ export const parameters = z
     queries: z.int().min(1).max(1_000_000).default(100),
     profiles: z
       .array(profile)
-      .min(1)
+      .min(1, ofList)
       .default([
         { cpu: dominant, io: other, memory: other },
         { cpu: other, io: dominant, memory: other },

@@ -3,7 +3,15 @@ import { measureCapture } from "../../bench/capture.ts";
 import { silentLog } from "../../platform/log.ts";
 
 it("bench capture finds every execution in the table, once", async () => {
-  const { events, lost, duplicated } = await measureCapture(5_000, silentLog);
+  const {
+    events,
+    lost,
+    duplicated,
+    eventsPerSecond,
+    rawPerSecond = 0,
+    ratio,
+  } = await measureCapture({ events: 5_000, raw: true }, silentLog);
   expect(events).toBeGreaterThanOrEqual(5_000);
+  expect(ratio).toBeCloseTo(eventsPerSecond / rawPerSecond, 2);
   expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 });
 }, 180_000);

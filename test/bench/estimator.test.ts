@@ -1,28 +1,62 @@
 import { describe, expect, it } from "@jest/globals";
-import { parseEstimatorOptions, run } from "../../bench/estimator.ts";
+import { parseEstimatorOptions } from "../../bench/estimator/options.ts";
+import { score } from "../../bench/estimator/score.ts";
+import { run } from "../../bench/estimator.ts";
 
 describe("bench estimator", () => {
   it("gives the same numbers for the same seed, apart from computing time", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.5", "--seed", "3"]);
     if (!options) throw new Error("no options");
-    const { estimateMs: _, ...first } = run(options);
-    const { estimateMs: __, ...again } = run(options);
+    const { result: first } = run(options);
+    const { result: again } = run(options);
     expect(again).toEqual(first);
     expect(first).toMatchObject({ minutes: 0.5, windows: 30, costError: 0, exactShare: 1 });
-    const { estimateMs: ___, ...other } = run({ ...options, seed: 4 });
+    const { result: other } = run({ ...options, seed: 4 });
     expect(other).not.toEqual(first);
   });
 
   it("tells nothing of a plain server's bounds", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.5", "--server", "plain"]);
     if (!options) throw new Error("no options");
-    expect(run(options)).toMatchObject({ costError: 0, exactShare: 1 });
+    expect(run(options).result).toMatchObject({ costError: 0, exactShare: 1 });
+  });
+
+  it("puts the planner into the loop", () => {
+    const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "2", "--learn", "purpose"]);
+    if (!options) throw new Error("no options");
+    const { result } = run(options);
+    expect(result.exactShare).toBe(1);
+    expect(result.inBand).toEqual(expect.any(Number));
+  });
+
+  it("makes a run in a process of its own", () => {
+    const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.2"]);
+    if (!options) throw new Error("no options");
+    expect(run(options, undefined, true).effort.process).toEqual({
+      cpuMs: expect.any(Number),
+      rssMb: expect.any(Number),
+    });
+  });
+
+  it("counts how much of the truth's cell an interval holds", () => {
+    const engine = { truth: () => new Map([["q", [10, 10, 10]]]) } as const;
+    const costs = new Map([["q", { mean: [10, 10.5, 14], sd: [0, 1, 1], seen: 1, lastSeenAt: 0 } as const]]);
+    const { cellCoverageOfAll, coverage, errorInSd } = score(engine, new Map([["q", 1]]), {
+      costs,
+      quality: { integer: 1 },
+    });
+    // Sure: 2 * 1.645 / sqrt(12) of the cell; within 1.7 of 10.5: all of it; 4 away: nothing.
+    expect(cellCoverageOfAll).toBeCloseTo((0.9497 + 1 + 0) / 3, 3);
+    expect(coverage).toBe(0.5);
+    expect(errorInSd).toBeCloseTo(Math.sqrt((0.25 + 16) / 2));
   });
 
   it.each([
     [["--minutes", "none"], "--minutes takes a number from 0.1 to 10000, not 'none'"],
     [["--seed", "1.5"], "--seed takes a whole number from 0 to 4294967295, not '1.5'"],
     [["--server", "mine"], "--server takes stamped or plain, not 'mine'"],
+    [["--seed", "5-3"], "--seed takes a whole number from 5 to 4294967295, not '3'"],
+    [["--learn", "fast"], "--learn takes watching, steered or purpose, not 'fast'"],
     [["--sede", "1"], "Unknown option '--sede'"],
   ])("refuses %j in one line", (args, message) => {
     expect(() => parseEstimatorOptions(args)).toThrow(message);

@@ -42,7 +42,7 @@ describe("supervision", () => {
       async () => started.length,
       (starts) => starts === 2,
     );
-    expect(trouble).toEqual(["the service ended (SIGKILL) and starts again in 0.5 s"]);
+    expect(trouble).toEqual(["the service ended (SIGKILL) and starts again in 0.2 s"]);
     await service.stop();
     expect(started).toHaveLength(2);
     for (const { pid } of started) expect(() => process.kill(pid, 0)).toThrow("ESRCH");

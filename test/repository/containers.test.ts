@@ -2,30 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { parse } from "yaml";
 import { z } from "zod";
+import { readStages } from "../support/dockerfile.ts";
 import { importsOf } from "../support/imports.ts";
-
-interface Stage {
-  readonly parent: string;
-  readonly copied: readonly string[];
-  readonly lines: readonly string[];
-}
-
-/** Stages of a Dockerfile by name, each with what it and those before it copy. */
-function readStages(text: string): Map<string, Stage> {
-  const stages = new Map<string, Stage>();
-  for (const part of text.split(/^FROM /m).slice(1)) {
-    const [head = "", ...lines] = part.split("\n");
-    const [parent = "", , name = ""] = head.split(" ");
-    const copied = lines.filter((line) => line.startsWith("COPY ")).flatMap((line) => line.split(" ").slice(1, -1));
-    const before = stages.get(parent);
-    stages.set(name, {
-      parent,
-      copied: [...(before?.copied ?? []), ...copied],
-      lines: [...(before?.lines ?? []), ...lines],
-    });
-  }
-  return stages;
-}
 
 const stages = readStages(readFileSync("Dockerfile", "utf8"));
 const dependencies = z

@@ -3,6 +3,7 @@
  * memory must not grow. EVENKEEL_LONG=1: 10^6 inputs; otherwise the first two-hundredth of them.
  */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
@@ -12,6 +13,7 @@ import { parseMessage } from "../../lambdas/workload/record-executions/parse-mes
 import { ConfigError, nameList, parseEnvironment, port, token as tokenVariable } from "../../platform/config.ts";
 import type { HttpApp } from "../../platform/http.ts";
 import { createLog, silentLog } from "../../platform/log.ts";
+import { knobsChange } from "../../platform/scheduler-status.ts";
 import { reachVariables } from "../../platform/server-address.ts";
 import { createServerApi } from "../../platform/server-api.ts";
 import { costItemSchema, versionItemSchema } from "../../platform/tables/costs.ts";
@@ -19,10 +21,11 @@ import { executionItem, executionItemSchema } from "../../platform/tables/execut
 import { parseItems } from "../../platform/tables/query.ts";
 import { receiptItem, receiptItemSchema } from "../../platform/tables/receipts.ts";
 import { storedWindow, windowItem, windowItemSchema } from "../../platform/tables/windows.ts";
+import { batchEnvelope, delayRequest, outboxRow, placeRequest } from "../../platform/wire.ts";
 import { parseKnobs } from "../../services/scheduler/knobs.ts";
 import { createStatusApp } from "../../services/scheduler/status.ts";
 import { Engine } from "../../sim-server/database/engine.ts";
-import { loadParameters, ParametersError, parseParameters } from "../../sim-server/database/parameters.ts";
+import { loadParameters, ParametersError, parameters, parseParameters } from "../../sim-server/database/parameters.ts";
 import { badJson, below, mutate, pick, type Random, seeded } from "../support/fuzz.ts";
 import { batchBody, executionRow, windowRow } from "../support/rows.ts";
 import { SimDatabase } from "../support/sim-database.ts";
@@ -34,8 +37,12 @@ jest.setTimeout(long ? 3_600_000 : 60_000);
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
-function heapBytes(): number {
-  collectGarbage();
+/** After what waits for the end of a turn has been let go. */
+async function heapBytes(): Promise<number> {
+  for (let times = 0; times < 3; times++) {
+    await sleep(20);
+    collectGarbage();
+  }
   return process.memoryUsage().heapUsed;
 }
 
@@ -49,7 +56,7 @@ async function feed(
   const wrong: string[] = [];
   let before = 0;
   for (let index = 0; index < count && wrong.length < 5; index++) {
-    if (index === Math.floor(count / 5)) before = heapBytes();
+    if (index === Math.floor(count / 5)) before = await heapBytes();
     try {
       const problem = await input(random);
       if (problem !== undefined) wrong.push(`input ${index}: ${problem}`);
@@ -57,7 +64,7 @@ async function feed(
       wrong.push(`input ${index} throws: ${error instanceof Error ? error.stack : error}`);
     }
   }
-  return { wrong, growth: heapBytes() / before - 1 };
+  return { wrong, growth: (await heapBytes()) / before - 1 };
 }
 
 const isOneLine = (text: string) => text !== "" && !/[\r\n]/.test(text) && text.length < 3_000;
@@ -87,6 +94,29 @@ afterAll(async () => {
   await database.stop();
   directory[Symbol.dispose]();
 });
+
+const window = windowItem("s", "i", windowRow(2, { queries: ["a"], ticks: [[0], []] }), 1);
+const cost = { mean: [1, 2, 3], sd: [1, 1, 1], seen: 1, lastSeenAt: 1, serverId: "s", queryId: "q", format: 1 };
+const version = {
+  serverId: "s",
+  queryId: "#version",
+  format: 1,
+  version: 1,
+  published: 1,
+  estimatedAt: 1,
+  stateKey: "k",
+  windows: 1,
+  readThrough: 1,
+  prior: cost,
+  quality: {},
+};
+const kinds: readonly (readonly [schema: z.ZodType<unknown>, sample: Record<string, unknown>])[] = [
+  [executionItemSchema, { ...executionItem("s", "i", executionRow(1), 1) }],
+  [receiptItemSchema, { ...receiptItem("s", "i", { first: 1, last: 2 }, 1, 1, 1) }],
+  [windowItemSchema, { ...window }],
+  [costItemSchema, cost],
+  [versionItemSchema, version],
+];
 
 describe("over HTTP", () => {
   const bodies: readonly (readonly [path: string, method: string, body: unknown])[] = [
@@ -185,29 +215,6 @@ describe("queue messages", () => {
 });
 
 describe("table items", () => {
-  const window = windowItem("s", "i", windowRow(2, { queries: ["a"], ticks: [[0], []] }), 1);
-  const cost = { mean: [1, 2, 3], sd: [1, 1, 1], seen: 1, lastSeenAt: 1, serverId: "s", queryId: "q", format: 1 };
-  const version = {
-    serverId: "s",
-    queryId: "#version",
-    format: 1,
-    version: 1,
-    published: 1,
-    estimatedAt: 1,
-    stateKey: "k",
-    windows: 1,
-    readThrough: 1,
-    prior: cost,
-    quality: {},
-  };
-  const kinds: readonly (readonly [schema: z.ZodType<unknown>, sample: Record<string, unknown>])[] = [
-    [executionItemSchema, { ...executionItem("s", "i", executionRow(1), 1) }],
-    [receiptItemSchema, { ...receiptItem("s", "i", { first: 1, last: 2 }, 1, 1, 1) }],
-    [windowItemSchema, { ...window }],
-    [costItemSchema, cost],
-    [versionItemSchema, version],
-  ];
-
   it("are read, or told with their key", async () => {
     await expectClean(250_000, 4, (random) => {
       const [schema, sample] = pick(random, kinds);
@@ -352,6 +359,48 @@ describe("the command line", () => {
   });
 });
 
+describe("a length that cannot be compared", () => {
+  const hostile: readonly unknown[] = [
+    { length: { toString: 1 } },
+    { size: { toString: 1 } },
+    { length: { valueOf: 1, toString: 1 } },
+  ];
+
+  /** Every copy of `value` in which one place is `bad`. */
+  function* everywhere(value: unknown, bad: unknown): Generator<unknown> {
+    yield bad;
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      for (const changed of everywhere(inner, bad)) {
+        yield Array.isArray(value) ? value.with(Number(key), changed) : { ...value, [key]: changed };
+      }
+    }
+  }
+
+  it("is refused wherever it stands", async () => {
+    const schemas: readonly (readonly [z.ZodType<unknown>, unknown])[] = [
+      [delayRequest, { id: "x", delay: 1 }],
+      [placeRequest, { fence: 1, placements: [{ id: "x", tick: 5 }] }],
+      [outboxRow, executionRow(1)],
+      [outboxRow, windowRow(2, { queries: ["a"], ticks: [[0], []] })],
+      [batchEnvelope, JSON.parse(batchBody("s", "i", 1, [1]))],
+      [parameters, loadParameters("bursty")],
+      [knobsChange, knobs],
+      ...kinds,
+    ];
+    for (const [schema, sample] of schemas) {
+      expect(schema.safeParse(sample).success).toBe(true);
+      for (const bad of hostile) {
+        for (const value of everywhere(sample, bad)) expect(() => schema.safeParse(value)).not.toThrow();
+      }
+    }
+  });
+
+  it("planted fault: zod's own checks throw", () => {
+    expect(() => z.string().max(9).safeParse(hostile[0])).toThrow("primitive");
+  });
+});
+
 describe("planted faults", () => {
   it("a crash, a silent drop and a 5xx are seen", async () => {
     const crashing = (random: Random) => {
@@ -375,8 +424,8 @@ describe("planted faults", () => {
 
   it("memory that grows is seen", async () => {
     const kept: number[][] = [];
-    const { growth } = await feed(300, 9, (random) => {
-      kept.push(Array.from({ length: 5_000 }, random));
+    const { growth } = await feed(1_000, 9, (random) => {
+      kept.push(Array(20_000).fill(random()));
       return undefined;
     });
     expect(growth).toBeGreaterThan(0.1);

@@ -115,6 +115,24 @@ export class SimDatabase {
     return this.#listening?.port ?? 0;
   }
 
+  /**
+   * The largest usage that what waits now makes in one tick if nobody moves it any more, in mean ticks, of the worst
+   * resource. The next tick is left out: it holds what was chosen for it, whether the scheduler lives or dies.
+   */
+  worstTickToCome(): number {
+    const truth = this.engine.truth();
+    const worst = ([0, 1, 2] as const).map((r) => {
+      const costOf = (queryId: string) => truth.get(queryId)?.[r] ?? 0;
+      const ran = Array.from(this.fates.values()).filter(({ ranInTick }) => ranInTick !== undefined);
+      const mean = ran.reduce((sum, { queryId }) => sum + costOf(queryId), 0) / (this.engine.tick + 1);
+      const sums = new Map<number, number>();
+      for (const { queryId, tick } of this.engine.queued()) sums.set(tick, (sums.get(tick) ?? 0) + costOf(queryId));
+      sums.delete(this.engine.tick + 1);
+      return Math.max(0, ...sums.values()) / mean;
+    });
+    return Math.max(...worst);
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;

@@ -121,10 +121,12 @@ export class Propagation {
     const c = this.#bounds.candidate[w] ?? 0;
     const cavity = this.#cavity;
     this.belief.without(this.#totals, w, c, cavity);
+    // The geometric mean of the other two: where beliefs are a little too sure, they are so in all resources at once.
     this.#elsewhere.fill(1);
     this.#hidden.forEach((likelihood, r) => {
       if (r === this.#resource) return;
-      for (let k = 0; k < cases; k++) this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * (likelihood[cases * w + k] ?? 1);
+      for (let k = 0; k < cases; k++)
+        this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * math.sqrt(likelihood[cases * w + k] ?? 1);
     });
     this.#averageOf(w, c, this.#bounds.trust[w] ?? 1, this.#elsewhere);
     const { likelihood } = this.#reading;

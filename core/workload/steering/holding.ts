@@ -1,20 +1,20 @@
 import { catalogue, type StreamBox } from "./catalogue.ts";
 import type { Item } from "./item.ts";
-import type { TickProblem } from "./problem.ts";
+import { isLongLate, type TickProblem } from "./problem.ts";
 
 const renewedEveryTicks = 300;
 const mostInCatalogue = 400;
 const boxMargin = 0.01;
-/** A box more is held for each so many arrivals within the budget: further ones complete too late. */
-const arrivalsPerBox = 45;
-/** The price of an execution's waiting for one tick, and of one that exceeds its budget, in windows gained. */
+/** The price of an execution's waiting for one tick, in windows gained. */
 const waitPrice = 0.0015;
-const latePrice = 0.2;
-/** What has waited for so many budgets is not held any longer. */
-const longestHeld = 1.5;
-/** From so many arrivals a tick on, windows of pairs use all time slots: none is left for singles. */
-const slotsUntil = 1.85;
-const slotShare = 1.5;
+/** The price of an execution that exceeds its budget: with no credit left, and with this much. */
+const latePrice = 0.3;
+const latePriceWithCredit = 0.05;
+const fullCredit = 1000;
+/** Ticks from a box's completion until its executions have run, on average. */
+const untilRun = 5;
+/** Boxes are worth their full price where so many windows are gaps. */
+const manyGaps = 0.05;
 
 /**
  * Chooses what to keep back for windows of single executions: members of the few boxes of like costs whose completion
@@ -25,8 +25,9 @@ export class Holding {
   #catalogue: readonly StreamBox[] = [];
   #until = Number.NEGATIVE_INFINITY;
 
-  choose(problem: TickProblem): Set<Item> {
-    const { next, windowTicks, streams, bandWidth, arrivalRate, budgetTicks } = problem;
+  /** @param gapShare of recent windows: where no gaps are left, singles gain nothing */
+  choose(problem: TickProblem, gapShare: number): Set<Item> {
+    const { next, streams, bandWidth, arrivalRate } = problem;
     if (next >= this.#until) {
       this.#catalogue = catalogue(streams, bandWidth - boxMargin, mostInCatalogue);
       this.#until = next + renewedEveryTicks;
@@ -34,10 +35,10 @@ export class Holding {
     const held = new Set<Item>();
     const taken = new Set<string>();
     const waiting = byQuery(problem);
-    const mostBoxes = Math.round((arrivalRate * budgetTicks) / arrivalsPerBox);
-    let rate = 0;
-    for (let turn = 0; turn < mostBoxes && rate / windowTicks < slotShare * (slotsUntil - arrivalRate); turn++) {
-      const best = this.#cheapest(waiting, taken, problem);
+    const most = Math.min(1, gapShare / manyGaps);
+    // As many executions as windows of singles can use: with `l` arrivals a tick, a share of 2 - l of all windows.
+    for (let rate = 0; rate < 2 - arrivalRate; ) {
+      const best = this.#cheapest(waiting, taken, problem, most);
       if (!best) break;
       for (const item of best.members) held.add(item);
       for (const { queryId } of best.box.members) taken.add(queryId);
@@ -46,7 +47,12 @@ export class Holding {
     return held;
   }
 
-  #cheapest(waiting: ReadonlyMap<string, readonly Item[]>, taken: ReadonlySet<string>, problem: TickProblem) {
+  #cheapest(
+    waiting: ReadonlyMap<string, readonly Item[]>,
+    taken: ReadonlySet<string>,
+    problem: TickProblem,
+    most: number,
+  ) {
     let best: { box: StreamBox; members: Item[]; rate: number; cost: number } | undefined;
     for (const box of this.#catalogue) {
       let rate = 0;
@@ -54,11 +60,11 @@ export class Holding {
       for (const { queryId, rate: each } of box.members) {
         if (taken.has(queryId)) continue;
         rate += each;
-        members.push(...(waiting.get(queryId) ?? []));
+        for (const item of waiting.get(queryId) ?? []) members.push(item);
       }
       if (rate <= 0) continue;
       const cost = costOfHolding(members, rate, problem);
-      if (cost < (best?.cost ?? 1)) best = { box, members, rate, cost };
+      if (cost < (best?.cost ?? most)) best = { box, members, rate, cost };
     }
     return best;
   }
@@ -67,7 +73,7 @@ export class Holding {
 function byQuery({ items, next, budgetTicks }: TickProblem): Map<string, Item[]> {
   const waiting = new Map<string, Item[]>();
   for (const item of items) {
-    if (next - item.arrivedTick > longestHeld * budgetTicks) continue;
+    if (isLongLate(next - item.arrivedTick, budgetTicks)) continue;
     const same = waiting.get(item.queryId);
     if (same) same.push(item);
     else waiting.set(item.queryId, [item]);
@@ -76,17 +82,16 @@ function byQuery({ items, next, budgetTicks }: TickProblem): Map<string, Item[]>
 }
 
 /** In windows gained: above 1, holding costs more than a window of singles brings. */
-function costOfHolding(
-  members: readonly Item[],
-  rate: number,
-  { next, windowTicks, budgetTicks }: TickProblem,
-): number {
+function costOfHolding(members: readonly Item[], rate: number, problem: TickProblem): number {
+  const { next, windowTicks, budgetTicks, credit } = problem;
   const count = Math.min(members.length, windowTicks - 0.5);
-  const wait = (windowTicks - count) / rate;
+  const wait = (windowTicks - count) / rate + untilRun;
   let late = rate * Math.max(0, wait - budgetTicks);
   for (const { arrivedTick } of members) {
     const age = next - arrivedTick;
     if (age <= budgetTicks && age + wait > budgetTicks) late++;
   }
-  return (waitPrice * (windowTicks ** 2 - count ** 2)) / (2 * rate) + latePrice * late;
+  const saved = Math.max(0, Math.min(1, credit / fullCredit));
+  const price = latePrice + (latePriceWithCredit - latePrice) * saved;
+  return (waitPrice * (windowTicks ** 2 - count ** 2)) / (2 * rate) + price * late;
 }

@@ -3,29 +3,38 @@ import type { TickObservation } from "../types.ts";
 
 /** The share of executions that may exceed the latency budget: it is a 95th percentile. */
 const allowedLate = 0.05;
-const aimGain = 0.001;
+/** The most executions that may be late because few were before; and the most that few may be late for. */
+const mostCredit = 1500;
+const mostDebt = 300;
+/** The share of the budget to plan for with the most debt. */
+const lowestAim = 0.5;
 const shareGain = 1 / 300;
 /** Windows and executions seen before anything is said about them. */
 const enough = 120;
 
 /** What the steering reaches: the share of windows in band, and of executions within the latency budget. */
 export class Outcome {
-  #aim = 1;
+  #credit = 0;
   #inBand = 0;
   #late = allowedLate;
   #windows = 0;
   #ran = 0;
   #waited = false;
 
-  /** The budget to plan for, as a share of the user's: lower while more than the allowed share is late. */
+  /** The budget to plan for, as a share of the user's: lower while more than the allowed share was late. */
   get aim(): number {
-    return this.#aim;
+    return 1 + (lowestAim - 1) * Math.max(0, -this.#credit / mostDebt);
+  }
+
+  /** How many executions may still be late before more than the allowed share was; negative when more were. */
+  get credit(): number {
+    return this.#credit;
   }
 
   observe({ tick, executed, window }: TickObservation, waiting: number, budgetTicks: number, bandWidth: number): void {
     for (const { arrivedTick } of executed) {
       const late = Number(tick - arrivedTick > budgetTicks);
-      this.#aim = Math.min(1.2, Math.max(0.4, this.#aim + aimGain * (allowedLate - late)));
+      this.#credit = Math.max(-mostDebt, Math.min(mostCredit, this.#credit + allowedLate - late));
       this.#late += (late - this.#late) * shareGain;
     }
     this.#ran += executed.length;

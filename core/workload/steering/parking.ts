@@ -30,10 +30,14 @@ export class Parking {
     if (slot.items.size === 0) this.#slots.delete(item.tick);
   }
 
-  /** The earliest tick from `from` on with room for the item. */
-  find(item: Item, from: number, capacity: readonly number[]): number {
+  /** The earliest tick from `from` on with room for the item; where there is none until `latest`, the emptiest. */
+  find(item: Item, from: number, capacity: readonly number[], latest = Number.POSITIVE_INFINITY): number {
     let tick = from;
-    while (!this.#fits(item, tick, capacity)) tick++;
+    let emptiest = from;
+    while (!this.#fits(item, tick, capacity)) {
+      if (this.#load(tick, capacity) < this.#load(emptiest, capacity)) emptiest = tick;
+      if (++tick > latest) return emptiest;
+    }
     return tick;
   }
 
@@ -44,6 +48,11 @@ export class Parking {
 
   clear(): void {
     this.#slots.clear();
+  }
+
+  #load(tick: number, capacity: readonly number[]): number {
+    const sum = this.#slots.get(tick)?.sum ?? [0, 0, 0];
+    return Math.max(...sum.map((used, r) => used / Math.max(1e-9, capacity[r] ?? 0)));
   }
 
   #fits({ cost }: Item, tick: number, capacity: readonly number[]): boolean {

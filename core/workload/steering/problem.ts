@@ -17,6 +17,10 @@ export interface TickProblem {
   readonly streams: readonly Stream[];
   /** The delay that all but a few executions shall keep. */
   readonly budgetTicks: number;
+  /** Whether a window to itself would tell more of a query's cost than is known. */
+  readonly worthShowing: (queryId: string) => boolean;
+  /** How many executions may exceed the budget before more have than the user allows. */
+  readonly credit: number;
   readonly bandWidth: number;
   readonly inTime: () => boolean;
 }
@@ -27,10 +31,21 @@ export interface WindowPlan {
   next(problem: TickProblem): readonly Item[] | undefined;
 }
 
-/** How much a delay presses: grows with age, jumps shortly before the budget is exceeded, and again long after. */
+/** What has waited for so many budgets has to run soon: nothing may wait for three. */
+const longLate = 2.2;
+
+/** @param further budgets beyond those after which something has to run soon */
+export function isLongLate(age: number, budgetTicks: number, further = 0): boolean {
+  return age > (longLate + further) * budgetTicks;
+}
+
+/**
+ * How much a delay presses: grows with age and jumps shortly before the budget is exceeded. Once it is, nothing presses
+ * any more until it has been exceeded more than twice.
+ */
 export function urgency(age: number, budgetTicks: number, windowTicks: number): number {
   const share = age / budgetTicks;
-  if (share > 1.5) return share + 3;
-  if (share > 1) return 1.2;
+  if (isLongLate(age, budgetTicks)) return share + 3;
+  if (share > 1) return 0.05 * share;
   return age + 2 * windowTicks > budgetTicks ? share + 2 : share;
 }

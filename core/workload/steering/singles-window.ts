@@ -1,6 +1,6 @@
 import { averageOf, bandAround, contains, inBand } from "./band.ts";
 import type { Item } from "./item.ts";
-import type { TickProblem, WindowPlan } from "./problem.ts";
+import { type TickProblem, urgency, type WindowPlan } from "./problem.ts";
 import { findBoxes } from "./singles.ts";
 
 /** How sure the last missing execution must be to arrive in time before a window begins without it. */
@@ -12,23 +12,26 @@ const mostSwept = 150;
 
 /** A window of one execution a tick, all of nearly the same cost; undefined when the backlog has none. */
 export function beginSingles(problem: TickProblem): WindowPlan | undefined {
-  const { items, windowTicks, bandWidth, next } = problem;
+  const { items, windowTicks, bandWidth, next, budgetTicks } = problem;
+  const pressing = ({ arrivedTick }: Item) => urgency(next - arrivedTick, budgetTicks, 0);
   let best: { readonly set: Item[]; readonly score: number } | undefined;
   for (const box of findBoxes(items.slice(0, mostSwept), bandWidth - sweepMargin, windowTicks - 1)) {
     if (box.length < windowTicks && best?.set.length === windowTicks) continue;
-    const set = oldestInBand(box, [], Math.min(box.length, windowTicks), bandWidth);
+    const set = mostInBand(box, [], Math.min(box.length, windowTicks), bandWidth, pressing);
     if (!set || (set.length < windowTicks && chanceOfOneMore(set, problem) < sureEnough)) continue;
-    const score = set.reduce((sum, { arrivedTick }) => sum + next - arrivedTick, 1000 * set.length);
+    const score = set.reduce((sum, item) => sum + pressing(item), 1000 * set.length);
     if (!best || score > best.score) best = { set, score };
   }
   if (!best) return undefined;
   const box = bandAround(averageOf(best.set.map(({ cost }) => cost)), bandWidth);
   return {
-    next({ items: waiting, realised, position }) {
+    next({ items: waiting, realised, position, next: now }) {
       const inside = waiting.filter(({ cost }) => contains(box, cost));
+      const pressing = ({ arrivedTick }: Item) => urgency(now - arrivedTick, budgetTicks, 0);
       for (let size = Math.min(inside.length, windowTicks - position); size > 0; size--) {
-        const set = oldestInBand(inside, realised, size, bandWidth);
-        if (set) return set.slice(0, 1);
+        const set = mostInBand(inside, realised, size, bandWidth, pressing);
+        // What has not exceeded its budget yet goes first.
+        if (set) return set.toSorted((a, b) => pressing(b) - pressing(a)).slice(0, 1);
       }
       return undefined;
     },
@@ -43,14 +46,15 @@ function chanceOfOneMore(set: readonly Item[], { bandWidth, streams, windowTicks
   return 1 - Math.exp(-rate * (windowTicks - 2));
 }
 
-/** The `size` oldest that are in band together with what has run, leaving out the farthest from the average one by one. */
-export function oldestInBand(
+/** The `size` most pressing that are in band together with what has run, leaving out the farthest from the average one by one. */
+export function mostInBand(
   box: readonly Item[],
   realised: readonly (readonly number[])[],
   size: number,
   width: number,
+  pressing: (item: Item) => number,
 ): Item[] | undefined {
-  const left = box.toSorted((a, b) => a.arrivedTick - b.arrivedTick);
+  const left = box.toSorted((a, b) => pressing(b) - pressing(a));
   while (left.length >= size) {
     const set = left.slice(0, size);
     const usages = [...realised, ...set.map(({ cost }) => cost)];

@@ -34,8 +34,8 @@ export interface SteeringOptions {
 const mostConsidered = 2000;
 /** What has waited for so many budgets runs at once, as many a tick as arrive. */
 const longestBudgets = 2.8;
-/** Parked executions add at most so many mean ticks to a tick to come. */
-const parkedMeanTicks = 1.2;
+/** Parked executions add at most so many mean ticks to a tick to come; of the season's mean, a third more at its height. */
+const parkedMeanTicks = 1.1;
 
 /** @throws KnobsError */
 export function createSteering(options: SteeringOptions): Steering {
@@ -128,6 +128,8 @@ class WindowSteering implements Steering {
       arrivalRate: this.#traffic.rate,
       streams: this.#streams,
       budgetTicks: this.#budgetTicks() * this.#outcome.aim,
+      worthShowing: (queryId) => this.#costs.worthShowing(queryId),
+      credit: this.#outcome.credit,
       bandWidth: this.#knobs.bandWidth,
       inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
     });
@@ -283,8 +285,8 @@ class WindowSteering implements Steering {
   /** Moves each to the first tick after `next` with room, and not beyond the longest that it may wait. */
   #putOff(items: readonly Item[], next: number, capacity: readonly number[]): Placement[] {
     return items.map((item) => {
-      const free = this.#parking.find(item, next + 1, capacity);
-      this.#move(item, item.latest > next ? Math.min(free, item.latest) : free);
+      const latest = item.latest > next ? item.latest : undefined;
+      this.#move(item, this.#parking.find(item, next + 1, capacity, latest));
       return { id: item.id, tick: item.tick };
     });
   }

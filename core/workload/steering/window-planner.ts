@@ -4,32 +4,52 @@ import { Holding } from "./holding.ts";
 import type { Item } from "./item.ts";
 import { beginLevel } from "./level-window.ts";
 import { beginPairs } from "./pairs-window.ts";
-import type { TickProblem, WindowPlan } from "./problem.ts";
+import { isLongLate, type TickProblem, type WindowPlan } from "./problem.ts";
 import { beginSingles } from "./singles-window.ts";
 
 /** From so many arrivals a tick on, a tick takes what comes nearest to the window's level, whatever its number. */
 const levelFrom = 5;
-/** From so many on, windows of two, three or more a tick follow each other without a gap. */
-const equalFrom = 2.05;
-/** The backlog left after a window of pairs, as a share of what arrives within the budget. */
-const reserveShare = 0.25;
+/** From so many on, windows follow each other without a gap. */
+const steadyFrom = 1.85;
+/** The backlog that windows without gaps keep, as a share of what arrives within the budget. */
+const backlogShare = 0.6;
+/** It is at least so many a tick of a window: fewer leave no choice. */
+const leastBacklog = 2.8;
+/** Windows of three a tick are begun from so many arrivals on, or when the backlog exceeds this share. */
+const manyFrom = 2.5;
+const fullShare = 0.75;
 /** Pairs to begin a window with, where gaps are many and where none should be. */
 const leastPairs = 9;
 const leastPairsWithoutGaps = 7;
-/** What has waited for so many budgets has waited far too long. */
-const oldInBudgets = 2.2;
+/** Pairs are made when something not held will exceed its budget within so many windows... */
+const pairsBefore = 1.5;
+/** ...and go before singles when so many things will within two. */
+const mostPressing = 10;
+const pressingWithin = 2;
+const gapGain = 1 / 40;
 
 /** A window in which nothing needs to be level: it takes, one a tick, what has waited far too long. */
 const gap: WindowPlan = {
   next: ({ items, next, budgetTicks }) =>
-    items.filter(({ arrivedTick }) => next - arrivedTick > oldInBudgets * budgetTicks).slice(0, 1),
+    items.filter(({ arrivedTick }) => isLongLate(next - arrivedTick, budgetTicks, 0.4)).slice(0, 1),
 };
+
+/**
+ * What a window in which nothing needs to be level is used for: an execution whose cost is not sure runs in it alone, so
+ * that the next estimates know it. Nothing else is delayed by that, and no window that could be in band is lost.
+ */
+function beginGap(problem: TickProblem): WindowPlan {
+  const one = problem.items.find(({ queryId }) => problem.worthShowing(queryId));
+  if (!one || gap.next(problem)?.length) return gap;
+  return { next: ({ position }) => (position === 0 ? [one] : []) };
+}
 
 /** Plans a window when it begins, mends the plan with what arrives, and says what runs in each of its ticks. */
 export class WindowPlanner {
   readonly #random: RandomGenerator;
   readonly #holding = new Holding();
   #plan: WindowPlan = gap;
+  #gapShare = 0.1;
 
   constructor(random: RandomGenerator) {
     this.#random = random;
@@ -37,41 +57,51 @@ export class WindowPlanner {
 
   /** What runs in the next tick. */
   next(problem: TickProblem): readonly Item[] {
-    if (problem.position === 0) this.#plan = this.#begin(problem);
+    if (problem.position === 0) {
+      const plan = this.#begin(problem);
+      this.#plan = plan ?? beginGap(problem);
+      this.#gapShare += (Number(plan === undefined) - this.#gapShare) * gapGain;
+    }
     const group = this.#plan.next(problem);
     if (group) return group;
     this.#plan = gap;
     return [];
   }
 
-  #begin(problem: TickProblem): WindowPlan {
+  #begin(problem: TickProblem): WindowPlan | undefined {
     const { backlog, arrivalRate, budgetTicks, windowTicks } = problem;
     const crowded = backlog > 2 * arrivalRate * budgetTicks + 5 * windowTicks;
     if (arrivalRate >= levelFrom || crowded) return beginLevel(problem);
-    return arrivalRate >= equalFrom ? this.#withoutGaps(problem) : this.#withGaps(problem);
+    return arrivalRate >= steadyFrom ? this.#withoutGaps(problem) : this.#withGaps(problem);
   }
 
-  /** At least two a tick arrive: every window has to run two or more, as many as the backlog affords. */
-  #withoutGaps(problem: TickProblem): WindowPlan {
-    const { items, arrivalRate, windowTicks } = problem;
-    const perTick = Math.floor((items.length + 0.4 * arrivalRate * windowTicks) / windowTicks - 1.5);
-    if (perTick >= 3) return beginEqual(perTick, this.#random);
-    const pairs = beginPairs(problem, new Set(), leastPairsWithoutGaps);
-    if (pairs) return pairs;
-    return items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : gap;
+  /** Nearly two a tick arrive or more: each window runs as many as bring the backlog to what is meant. */
+  #withoutGaps(problem: TickProblem): WindowPlan | undefined {
+    const { items, arrivalRate, windowTicks, budgetTicks } = problem;
+    const target = Math.max(leastBacklog * windowTicks, backlogShare * budgetTicks * arrivalRate);
+    const wanted = arrivalRate + (items.length - target) / windowTicks;
+    const many = arrivalRate >= manyFrom || items.length > fullShare * budgetTicks * arrivalRate;
+    if (wanted >= 4 || (wanted >= 3 && many)) return beginEqual(Math.floor(wanted), this.#random);
+    const pairs = () => beginPairs(problem, new Set(), leastPairsWithoutGaps);
+    if (wanted < 2) return beginSingles(problem) ?? pairs();
+    const plan = pairs() ?? beginSingles(problem);
+    return plan ?? (items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
   }
 
   /** Fewer than two a tick arrive: windows of singles save what windows of pairs use up, and gaps are left between. */
-  #withGaps(problem: TickProblem): WindowPlan {
-    const { items, arrivalRate, budgetTicks, windowTicks } = problem;
-    const held = this.#holding.choose(problem);
-    const coming = arrivalRate * (windowTicks - 1.5);
-    const reserve = reserveShare * budgetTicks * arrivalRate;
-    const affordable = (items.length - held.size + coming - reserve) / windowTicks;
-    if (affordable >= (arrivalRate > 1.95 ? 5 : 6.5)) return beginEqual(3, this.#random);
-    const singlesFirst = affordable < (arrivalRate < 1.9 ? 4 : 2);
-    const pairs = () => (affordable >= 2 ? beginPairs(problem, held, leastPairs) : undefined);
-    const singles = () => beginSingles(problem);
-    return (singlesFirst ? (singles() ?? pairs()) : (pairs() ?? singles())) ?? gap;
+  #withGaps(problem: TickProblem): WindowPlan | undefined {
+    const { items, arrivalRate, budgetTicks, windowTicks, next } = problem;
+    const held = this.#holding.choose(problem, this.#gapShare);
+    const free = items.filter((item) => !held.has(item));
+    const nearEnd = (windows: number) =>
+      free.filter(({ arrivedTick }) => {
+        const age = next - arrivedTick;
+        return (age <= budgetTicks && age > budgetTicks - windows * windowTicks) || isLongLate(age, budgetTicks);
+      }).length;
+    const enough = free.length + arrivalRate * (windowTicks - 1.5) >= 2 * windowTicks;
+    const pairs = () => (enough && nearEnd(pairsBefore) >= 2 ? beginPairs(problem, held, leastPairs) : undefined);
+    return nearEnd(pressingWithin) < mostPressing
+      ? (beginSingles(problem) ?? pairs())
+      : (pairs() ?? beginSingles(problem));
   }
 }

@@ -47,6 +47,8 @@ interface Learned {
   readonly estimator: Estimator;
   windows: number;
   readThrough: number;
+  /** Windows, or bands of windows, that could not be used, by reason. */
+  readonly rejected: Record<string, number>;
 }
 
 /** `reading` aborts when it is time to write what is there: the next run reads on. */
@@ -81,6 +83,7 @@ export async function estimateServer(
     readThrough,
     prior,
     quality,
+    rejected: learned.rejected,
   };
   if (!(await replaceVersion(document, tables.costs, serverId, current, next))) {
     await states.remove(stateKey);
@@ -104,13 +107,13 @@ export async function estimateServer(
 }
 
 async function restore(services: EstimateServices, serverId: string, item: CurrentVersion["item"]): Promise<Learned> {
-  const fresh = { estimator: services.createEstimator(), windows: 0, readThrough: 0 };
+  const fresh = { estimator: services.createEstimator(), windows: 0, readThrough: 0, rejected: {} };
   if (!item) return fresh;
   const bytes = await readState(services, serverId, item);
   if (!bytes) return fresh;
   try {
-    const { windows, readThrough } = item;
-    return { estimator: services.restoreEstimator(bytes), windows, readThrough };
+    const { windows, readThrough, rejected = {} } = item;
+    return { estimator: services.restoreEstimator(bytes), windows, readThrough, rejected: { ...rejected } };
   } catch (error) {
     services.warn("the state is of no use: learning again from the tables", { serverId, error });
     return fresh;
@@ -140,17 +143,26 @@ async function readNew(
 ): Promise<Record<string, number>> {
   const to = now() + clockSkewMs;
   const refused: Record<string, number> = {};
+  const lookedBackTo = learned.readThrough;
   let from = Math.max(learned.readThrough - lookBackMs, now() - rebuildMs);
   for (;;) {
     const { windows, unreadable } = await readWindows(document, tables.windows, serverId, from, to, chunk);
     for (const item of unreadable) warn("window left out", { ...item });
-    const { accepted, rejected } = learned.estimator.observe(windows);
-    for (const [reason, count] of Object.entries(rejected)) refused[reason] = (refused[reason] ?? 0) + count;
-    learned.windows += accepted;
+    // What is read again is refused again: only the newer ones are counted for good.
+    const again = learned.estimator.observe(windows.filter(({ endedAt }) => endedAt <= lookedBackTo));
+    const fresh = learned.estimator.observe(windows.filter(({ endedAt }) => endedAt > lookedBackTo));
+    count(refused, again.rejected);
+    count(refused, fresh.rejected);
+    count(learned.rejected, fresh.rejected);
+    learned.windows += again.accepted + fresh.accepted;
     const last = windows.at(-1)?.endedAt;
     if (last === undefined) return refused;
     learned.readThrough = Math.max(learned.readThrough, last);
     if (windows.length + unreadable.length < chunk || reading.aborted) return refused;
     from = Math.max(last, from + 1);
   }
+}
+
+function count(into: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [reason, times] of Object.entries(more)) into[reason] = (into[reason] ?? 0) + times;
 }

@@ -15,6 +15,7 @@ const version = {
   readThrough: 90,
   prior: cost,
   quality: { windows: 60 },
+  rejected: { negative: 2 },
 };
 
 describe("readCosts", () => {
@@ -27,6 +28,7 @@ describe("readCosts", () => {
       costs: new Map([["q", cost]]),
       prior: cost,
       quality: { windows: 60 },
+      rejected: { negative: 2 },
       unreadable: [],
     });
   });

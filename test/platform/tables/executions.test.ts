@@ -1,7 +1,18 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { executionItem, gapItem, rowHash, tombstoneItem } from "../../../platform/tables/executions.ts";
+import {
+  executionItem,
+  gapItem,
+  placeOf,
+  readExecutions,
+  rowHash,
+  tombstoneItem,
+} from "../../../platform/tables/executions.ts";
+import { receiptItem } from "../../../platform/tables/receipts.ts";
+import { windowItem } from "../../../platform/tables/windows.ts";
 import type { ExecutionRow } from "../../../platform/wire.ts";
+import { documentAnsweredBy } from "../../support/document.ts";
+import { windowRow } from "../../support/rows.ts";
 
 // 1795251599999 ms is 2026-11-21T08:59:59.999Z (date -u -d @1795251599).
 const row: ExecutionRow = {
@@ -27,18 +38,44 @@ describe("an execution's item", () => {
     expect(executionItem("s", "i", row, 60)).toEqual({
       key: "s#q#2026-11-21T08",
       at: `1795251599999#i#000000000042#${hash.slice(0, 12)}`,
-      format: 1,
-      incarnation: "i",
-      sequence: 42,
-      epoch: "epoch-1",
+      format: "execution/2",
       executionId: "x",
       queryId: "q",
-      arrivedAt: 1_795_251_599_899,
-      executedAt: 1_795_251_599_999,
-      tick: 7,
+      arrivedAt: "2026-11-21T08:59:59.899Z",
+      executedAt: "2026-11-21T08:59:59.999Z",
       delayTicks: 1,
+      epoch: "epoch-1",
+      tick: 7,
       expiresAt: 1_795_251_659,
     });
+  });
+
+  it("is read as the row that it was, in this format and in the one before; others are told", async () => {
+    const item = executionItem("s", "i", row, 60);
+    const { type: _, ...fields } = row;
+    const before = { ...fields, key: item.key, at: item.at, format: 1, incarnation: "i", expiresAt: item.expiresAt };
+    const others = [
+      { ...item, format: "execution/3" },
+      { ...item, at: "1795251599999#i#42" },
+      { ...item, tick: "7" },
+    ];
+    const document = documentAnsweredBy(() => ({ Items: [item, before, ...others] }));
+    const { executions, unreadable } = await readExecutions(document, "t", "s", "q", row.executedAt, row.executedAt);
+    expect(executions).toEqual([1, 2].map(() => ({ ...fields, key: item.key, at: item.at, incarnation: "i" })));
+    expect(unreadable.map(({ problem }) => problem)).toEqual([
+      expect.stringContaining("format"),
+      expect.stringContaining("at: "),
+      expect.stringContaining("tick"),
+    ]);
+  });
+
+  it("says of which outbox which row it is, as a window and a gap do; receipts and tombstones do not", () => {
+    const gap = { type: "gap", sequence: 3, epoch: "e", from: 1_000, to: 2_000, reason: "away" } as const;
+    expect(placeOf(executionItem("s", "i", row, 60))).toEqual({ incarnation: "i", sequence: 42 });
+    expect(placeOf(windowItem("s", "i", windowRow(8), 60))).toEqual({ incarnation: "i", sequence: 8 });
+    expect(placeOf(gapItem("s", "i", gap, 60))).toEqual({ incarnation: "i", sequence: 3 });
+    expect(placeOf(receiptItem("s", "i", { first: 3, last: 12 }, 5_000, 60, 0))).toBeUndefined();
+    expect(placeOf(tombstoneItem("s", "i", 3, "bad", 5_000, 60))).toBeUndefined();
   });
 
   it("has the same hash however the row's fields are ordered, and another for another content", () => {

@@ -65,6 +65,7 @@ const store: SchedulerStore = {
     costs: new Map(),
     prior: undefined,
     quality: {},
+    rejected: {},
     unreadable: [],
   }),
   requestEstimate: async () => {},

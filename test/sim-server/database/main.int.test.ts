@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeleteCommand, type DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { afterAll, describe, expect, it } from "@jest/globals";
-import { compare } from "../../../bench/capture.ts";
+import { compare } from "../../../bench/capture/compare.ts";
 import { createDocument } from "../../../platform/aws.ts";
 import { scan } from "../../../platform/tables/query.ts";
 import { type ServerInfo, serverInfo } from "../../../platform/wire.ts";

@@ -76,11 +76,11 @@ describe("traffic", () => {
 });
 
 describe("urgency", () => {
-  it("grows with age, jumps before the budget ends, falls once it is exceeded, and jumps again", () => {
-    const [young, pressing, late, old] = [10, 45, 70, 100].map((age) => urgency(age, 60, 10));
-    expect(young).toBeLessThan(late ?? 0);
-    expect(late).toBeLessThan(pressing ?? 0);
-    expect(pressing).toBeLessThan(old ?? 0);
+  it("grows with age, jumps before the budget ends, is gone once it is exceeded, and jumps again long after", () => {
+    const [young = 0, pressing = 0, late = 0, old = 0] = [10, 45, 70, 140].map((age) => urgency(age, 60, 10));
+    expect(late).toBeLessThan(young);
+    expect(pressing).toBeGreaterThan(young + 1);
+    expect(old).toBeGreaterThan(pressing);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
 import type { Estimator } from "../../../../core/workload/estimator/estimator.ts";
 import { estimateServer } from "../../../../lambdas/workload/estimate-costs/estimate-server.ts";
+import { readVersion } from "../../../../platform/tables/costs-version.ts";
 import { windowItem } from "../../../../platform/tables/windows.ts";
 import { documentAnsweredBy } from "../../../support/document.ts";
 import { windowRow } from "../../../support/rows.ts";
@@ -86,5 +87,35 @@ describe("a run over more windows than it reads at a time", () => {
     expect(await estimateServer(services, "s", over)).toMatchObject({ windows: 4_699, rejected: { duplicate: 301 } });
     expect(await estimateServer(services, "s", over)).toMatchObject({ windows: 2_301 });
     expect(await estimateServer(services, "s", over)).toMatchObject({ outcome: "unchanged" });
+  });
+
+  it("counts windows that cannot be used once, however often they are read", async () => {
+    const refusing = (seen: Set<string>): Estimator => {
+      const estimator = countingEstimator(seen);
+      const isFaulty = ({ endedAt }: { readonly endedAt: number }) => (endedAt - startMs) % 2_000 === 0;
+      return {
+        ...estimator,
+        observe(windows) {
+          const { accepted, rejected } = estimator.observe(windows.filter((window) => !isFaulty(window)));
+          return { accepted, rejected: { ...rejected, negative: windows.filter(isFaulty).length } };
+        },
+      };
+    };
+    const base = setUp(12_000);
+    const services = {
+      ...base,
+      createEstimator: () => refusing(new Set()),
+      restoreEstimator: (bytes: Uint8Array) =>
+        refusing(new Set(z.array(z.string()).parse(JSON.parse(new TextDecoder().decode(bytes))))),
+    };
+    let readAgain = 0;
+    for (let run = 0; run < 3; run++) {
+      const { rejected } = await estimateServer(services, "s", AbortSignal.abort());
+      readAgain += rejected.negative ?? 0;
+    }
+    const { item } = await readVersion(services.document, "costs", "s");
+    expect(item).toMatchObject({ windows: 6_000, rejected: { negative: 6_000 } });
+    // The planted fault: what each run was refused, added up.
+    expect(readAgain).toBeGreaterThan(6_000);
   });
 });

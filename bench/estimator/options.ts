@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { ParametersError, scenarioNames } from "../../sim-server/database/parameters.ts";
+
+export const help = `Learns costs in virtual time: the same seed gives the same numbers (but for times and memory).
+
+  bench estimator [options]
+
+  --scenario <name|file>    ${scenarioNames.join(", ")}, or a parameter file (default)
+  --seed <n|n-m>            of the world and its traffic; with two, means over all from the first to the last (1)
+  --minutes <n>             of traffic (5)
+  --every <seconds>         between estimates after the first two minutes, which have one every 5 s (60)
+  --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
+  --unseen <share>          of executions, missing from what the estimator is told (0)
+  --learn <watching|steered|purpose>
+                            watching: nothing is delayed; purpose: the planner steers by costs learned each minute, and
+                            uses windows that would not be level to show unsure costs; steered: the same without that
+                            (watching)
+  --process                 also one run in a process of its own with a heap of 400 MB, as the function would
+  --json                    one JSON line for machines
+`;
+
+export interface EstimatorOptions {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly minutes: number;
+  readonly every: number;
+  readonly server: "stamped" | "plain" | undefined;
+  readonly unseen: number;
+  readonly learn: "watching" | "steered" | "purpose";
+}
+
+export interface CommandOptions extends EstimatorOptions {
+  readonly lastSeed: number;
+  readonly process: boolean;
+  readonly json: boolean;
+}
+
+const greatestSeed = 0xffffffff;
+
+function numberOf(name: string, value: string, low: number, high: number, whole: boolean): number {
+  const number = Number(value);
+  if (value.trim() === "" || !(number >= low && number <= high) || (whole && !Number.isInteger(number)))
+    throw new ParametersError(
+      `--${name} takes a ${whole ? "whole " : ""}number from ${low} to ${high}, not '${value}'`,
+    );
+  return number;
+}
+
+function seedsOf(value: string): { seed: number; lastSeed: number } {
+  const [, first, last] = /^(\d+)-(\d+)$/.exec(value) ?? [];
+  if (first === undefined || last === undefined) {
+    const seed = numberOf("seed", value, 0, greatestSeed, true);
+    return { seed, lastSeed: seed };
+  }
+  const seed = numberOf("seed", first, 0, greatestSeed, true);
+  return { seed, lastSeed: numberOf("seed", last, seed, greatestSeed, true) };
+}
+
+/** @throws Error with one line for the user; undefined when help was asked for */
+export function parseEstimatorOptions(args: string[]): CommandOptions | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      scenario: { type: "string", default: "default" },
+      seed: { type: "string", default: "1" },
+      minutes: { type: "string", default: "5" },
+      every: { type: "string", default: "60" },
+      server: { type: "string" },
+      unseen: { type: "string", default: "0" },
+      learn: { type: "string", default: "watching" },
+      process: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const { server, learn } = values;
+  if (server !== undefined && server !== "stamped" && server !== "plain")
+    throw new ParametersError(`--server takes stamped or plain, not '${server}'`);
+  if (learn !== "watching" && learn !== "steered" && learn !== "purpose")
+    throw new ParametersError(`--learn takes watching, steered or purpose, not '${learn}'`);
+  if (learn !== "watching" && server === "plain")
+    throw new ParametersError("--learn steered and purpose need a stamped server, as the bench has no tap");
+  return {
+    scenario: values.scenario,
+    ...seedsOf(values.seed),
+    minutes: numberOf("minutes", values.minutes, 0.1, 10_000, false),
+    every: numberOf("every", values.every, 1, 86_400, true),
+    server,
+    unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
+    learn,
+    process: values.process,
+    json: values.json,
+  };
+}

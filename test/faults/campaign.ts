@@ -1,0 +1,200 @@
+/** Rounds of faults, each on a world of its own with a complete check at its end. */
+import { appendFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { auditServer, sizeOf } from "../../platform/audit.ts";
+import { createCapture } from "../../platform/capture.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { planRedrive, redriveLetter, withDeadLetters } from "../../platform/dead-letters.ts";
+import { readLedger } from "../../platform/ledger-file.ts";
+import { createLog } from "../../platform/log.ts";
+import { openOutbox } from "../../platform/outbox.ts";
+import { readGaps, scanExecutions } from "../../platform/tables/executions.ts";
+import { readReceipts } from "../../platform/tables/receipts.ts";
+import { listIncarnations } from "../../platform/tables/servers.ts";
+import type { ServerInfo } from "../../platform/wire.ts";
+import type { Fault } from "./faults.ts";
+import { randomOf, scheduleRound } from "./schedule.ts";
+import { type Verdict, verify } from "./verify.ts";
+import { World, type WorldOptions } from "./world.ts";
+
+export interface CampaignOptions extends WorldOptions {
+  readonly seed: number;
+  readonly executions: number;
+  readonly kills: number;
+  readonly faultsPerRound: number;
+  /** Names of faults, to strike with these alone. */
+  readonly only?: readonly string[];
+  readonly say: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** One fault and what came of it; times in seconds, undefined where it did not come in time. */
+export interface Struck {
+  readonly fault: string;
+  readonly kills: number;
+  /** From the end of its cause until an execution of after that is recorded. */
+  readonly recovery: number | undefined;
+  /** Until everything of before that is recorded, too. */
+  readonly drain: number | undefined;
+}
+
+export interface RoundResult extends Verdict {
+  readonly struck: readonly Struck[];
+  /** What a deep audit says, by code that is not this campaign's. */
+  readonly auditMissing: number;
+}
+
+const patienceMs = 90_000;
+
+/** Yields each round's result as it ends; stops when executions and kills are reached, or `signal` aborts. */
+export async function* campaign(options: CampaignOptions): AsyncGenerator<RoundResult> {
+  const world = await World.create(options);
+  try {
+    let executions = 0;
+    let kills = 0;
+    for (
+      let round = 1;
+      (executions < options.executions || kills < options.kills) && !options.signal?.aborted;
+      round++
+    ) {
+      const left = { executions: options.executions - executions, kills: options.kills - kills };
+      const result = await runRound(world, options, round, left);
+      executions += result.executions;
+      kills += result.struck.reduce((sum, { kills: count }) => sum + count, 0);
+      yield result;
+    }
+  } finally {
+    await world.close();
+  }
+}
+
+async function runRound(
+  world: World,
+  { seed, faultsPerRound, only, say, signal }: CampaignOptions,
+  round: number,
+  left: { readonly executions: number; readonly kills: number },
+): Promise<RoundResult> {
+  const random = randomOf(seed * 7_919 + round);
+  await world.begin();
+  const struck: Struck[] = [];
+  let kills = 0;
+  for (const fault of scheduleRound(seed, round, faultsPerRound, only)) {
+    if (signal?.aborted || (kills >= left.kills && left.executions <= 0)) break;
+    await sleep(200 + random() * 1_000);
+    const result = await strike(world, fault, random);
+    struck.push(result);
+    kills += result.kills;
+    const seconds = (value: number | undefined) => (value === undefined ? "NOT in time" : `${value.toFixed(2)} s`);
+    say(
+      `  ${fault.name}: new executions recorded after ${seconds(result.recovery)}, all after ${seconds(result.drain)}`,
+    );
+  }
+  const verdict = await settle(world, say);
+  return { ...verdict, struck };
+}
+
+async function strike(world: World, fault: Fault, random: () => number): Promise<Struck> {
+  const kills = await fault.strike(world, random);
+  const over = performance.now();
+  const since = () => (performance.now() - over) / 1_000;
+  const after = await until(
+    () => world.info(),
+    (info) => info !== undefined,
+  );
+  if (!after) return { fault: fault.name, kills, recovery: undefined, drain: undefined };
+  const fresh = await until(
+    () => recordedAfter(world, after),
+    (recorded) => recorded,
+  );
+  const recovery = fresh ? since() : undefined;
+  const drained = await until(
+    () => world.info(),
+    (info) => info !== undefined && isDrained(info, after),
+  );
+  return { fault: fault.name, kills, recovery, drain: drained ? since() : undefined };
+}
+
+/** Whether anything is recorded that the database executed after it had answered `after`. */
+async function recordedAfter({ aws, tables, serverId }: World, after: ServerInfo): Promise<boolean> {
+  const { incarnation, lastSequence } = after.outbox;
+  const receipts = await readReceipts(aws.document, tables, serverId, incarnation, lastSequence + 1).catch(() => []);
+  return receipts.length > 0;
+}
+
+function isDrained({ outbox }: ServerInfo, after: ServerInfo): boolean {
+  const same = outbox.incarnation === after.outbox.incarnation;
+  return !same || outbox.recordedThrough >= after.outbox.lastSequence;
+}
+
+/** Asks until the answer will do; undefined when it did not in time. */
+async function until<T>(ask: () => Promise<T>, done: (answer: T) => boolean): Promise<T | undefined> {
+  const deadline = performance.now() + patienceMs;
+  while (performance.now() < deadline) {
+    const answer = await ask();
+    if (done(answer)) return answer;
+    await sleep(40);
+  }
+  return undefined;
+}
+
+/** Ends the round: all processes stop, what waits is sent, dead letters are redriven, and everything is compared. */
+async function settle(world: World, say: (line: string) => void): Promise<Omit<RoundResult, "struck">> {
+  const { aws, names, serverId, tables } = world;
+  world.serverSide.heal();
+  world.functionSide.heal();
+  await world.end();
+  const log = createLog("campaign", (line) => appendFileSync(`${world.directory}/campaign.log`, `${line}\n`));
+  const outbox = openOutbox({ file: world.outboxFile, serverId, diskBoundBytes: 2 ** 40, clock: systemClock, log });
+  const stop = new AbortController();
+  const capture = createCapture({ environment: world.environment, outbox, kind: "native", clock: systemClock, log });
+  const running = capture.run("http://localhost:1", stop.signal);
+  const sources = { sqs: aws.sqs, document: aws.document, names };
+  const held = new Map([[serverId, outbox.held()]]);
+  let letters = 0;
+  const redriven = await until(
+    async () => {
+      const waiting = outbox.state().waiting;
+      if (waiting > 0 && letters++ % 50 === 49) {
+        await withDeadLetters(sources, 1_000, async (found) => {
+          for (const letter of found) await redriveLetter(sources, letter, planRedrive(letter, held));
+        });
+      }
+      return outbox.state().waiting;
+    },
+    (waiting) => waiting === 0,
+  );
+  if (redriven === undefined) say(`  ${outbox.state().waiting} rows wait, and no receipt comes`);
+  const info = capture.info();
+  stop.abort();
+  await running;
+  outbox.close();
+
+  const ledger = await Array.fromAsync(readLedger(world.ledgerFile));
+  const recorded = await Array.fromAsync(scanExecutions(aws.document, tables.executions, serverId));
+  let told = 0;
+  for (const { incarnation } of await listIncarnations(aws.document, names.EVENKEEL_SERVERS_TABLE, serverId)) {
+    const gaps = await readGaps(aws.document, tables.executions, serverId, incarnation);
+    for (const { reason } of gaps) told += Number(/(\d+) rows/.exec(reason)?.[1] ?? 0);
+  }
+  const audit = await auditServer({
+    document: aws.document,
+    sqs: aws.sqs,
+    names,
+    server: {
+      serverId,
+      kind: "native",
+      epoch: "",
+      tick: 0,
+      tickMs: 1,
+      windowTicks: 1,
+      defaultDelayTicks: 1,
+      outbox: info,
+      counted: { executions: 0, windows: 0, gaps: 0 },
+    },
+    ledgerFile: world.ledgerFile,
+    deep: true,
+    now: Date.now(),
+  });
+  const lacking = audit.incarnations.map(({ missing, rows }) => sizeOf(missing) + sizeOf(rows?.absent ?? []));
+  return { ...verify(ledger, recorded, told), auditMissing: Math.max(0, lacking.reduce((a, b) => a + b, 0) - told) };
+}

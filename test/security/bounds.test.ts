@@ -1,0 +1,95 @@
+/** Sizes and slowness on a bare socket: what is too large or no HTTP at all is refused, and the server goes on. */
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { type Listening, listen } from "../../platform/http.ts";
+import { createLog } from "../../platform/log.ts";
+import { createServerApi, HostUnavailable } from "../../platform/server-api.ts";
+import { below, pick, type Random, seeded } from "../support/fuzz.ts";
+
+const away = () => {
+  throw new HostUnavailable("away");
+};
+const host = { queue: away, resources: away, delay: away, place: away, info: away, subscribe: away };
+const logged: string[] = [];
+const log = createLog("test", (line) => {
+  logged.push(line);
+});
+let served: Listening;
+beforeAll(async () => {
+  served = await listen(createServerApi(host, { log, token: "the-token-of-this-test" }), {
+    host: "127.0.0.1",
+    port: 0,
+  });
+});
+afterAll(() => served.close(0));
+
+/** What comes back until the server closes the connection, or 300 ms after the last byte that was sent. */
+function raw(bytes: Buffer | string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = connect(served.port, "127.0.0.1", () => {
+      socket.write(bytes);
+      setTimeout(() => socket.destroy(), 300);
+    });
+    socket.on("data", (data) => {
+      answer += data.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(answer));
+  });
+}
+
+const answers = async () => (await fetch(`${served.url}/queued`)).status;
+
+describe("a server of ours", () => {
+  it.each([
+    ["headers larger than 16 KB", `GET /queued HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, "431"],
+    ["an address larger than that", `GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, "431"],
+    ["no HTTP", "\u0016\u0003\u0001 hello\r\n\r\n", "400"],
+    ["two lengths", "POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400"],
+    [
+      "length and chunks",
+      "POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "400",
+    ],
+    ["a negative length", "POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", "400"],
+    ["a broken chunk", "POST /delay HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"],
+    [
+      "a body announced too large",
+      "POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999\r\n\r\n{",
+      "413",
+    ],
+    ["two hosts", "GET /queued HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", "403"],
+    ["no host", "GET /queued HTTP/1.1\r\n\r\n", "400"],
+    [
+      "a host and another in the address",
+      "GET http://evil.example/queued HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+      "403",
+    ],
+    [
+      "host and token beyond the hundredth header",
+      `POST /place HTTP/1.1\r\n${"X: y\r\n".repeat(150)}Host: localhost\r\nAuthorization: Bearer the-token-of-this-test\r\nContent-Length: 0\r\n\r\n`,
+      "431",
+    ],
+  ])("refuses %s", async (_, request, status) => {
+    expect(await raw(request)).toMatch(new RegExp(`^HTTP/1.1 ${status}`));
+    expect(await answers()).toBe(503);
+  });
+
+  it("goes on after bytes of any kind", async () => {
+    const random: Random = seeded(3);
+    const start = Buffer.from(
+      'POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n{"id":"x","delay":1}',
+    );
+    const spoilt = Array.from({ length: 60 }, () => {
+      const bytes = Buffer.from(start);
+      for (let times = 1 + below(random, 8); times > 0; times--)
+        bytes[below(random, bytes.length)] = pick(random, [0, 10, 13, 32, 58, 127, 255]);
+      return bytes.subarray(0, 1 + below(random, bytes.length));
+    });
+    const all = await Promise.all(spoilt.map(raw));
+    expect(all.filter((answer) => /^HTTP\/1.1 500/.test(answer))).toEqual([]);
+    expect(await answers()).toBe(503);
+    expect(logged).toEqual([]);
+  }, 20_000);
+});
