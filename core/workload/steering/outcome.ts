@@ -3,6 +3,8 @@ import type { TickObservation } from "../types.ts";
 
 /** The share of executions that may exceed the latency budget: it is a 95th percentile. */
 const allowedLate = 0.05;
+/** What the account allows: a little less, for a 95th percentile below the budget. */
+const accountedLate = 0.045;
 /** The most executions that may be late because few were before; and the most that few may be late for. */
 const mostCredit = 1500;
 const mostDebt = 300;
@@ -34,7 +36,7 @@ export class Outcome {
   observe({ tick, executed, window }: TickObservation, waiting: number, budgetTicks: number, bandWidth: number): void {
     for (const { arrivedTick } of executed) {
       const late = Number(tick - arrivedTick > budgetTicks);
-      this.#credit = Math.max(-mostDebt, Math.min(mostCredit, this.#credit + allowedLate - late));
+      this.#credit = Math.max(-mostDebt, Math.min(mostCredit, this.#credit + accountedLate - late));
       this.#late += (late - this.#late) * shareGain;
     }
     this.#ran += executed.length;

@@ -34,9 +34,8 @@ export interface WindowPlan {
 /** What has waited for so many budgets has to run soon: nothing may wait for three. */
 const longLate = 2.2;
 
-/** @param further budgets beyond those after which something has to run soon */
-export function isLongLate(age: number, budgetTicks: number, further = 0): boolean {
-  return age > (longLate + further) * budgetTicks;
+export function isLongLate(age: number, budgetTicks: number): boolean {
+  return age > longLate * budgetTicks;
 }
 
 /**

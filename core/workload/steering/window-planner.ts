@@ -15,6 +15,8 @@ const steadyFrom = 1.85;
 const backlogShare = 0.6;
 /** It is at least so many a tick of a window: fewer leave no choice. */
 const leastBacklog = 2.8;
+/** No tick holds more than so many times what arrives in one, so that a killed scheduler leaves no burst. */
+const mostMeanTicks = 1.5;
 /** Windows of three a tick are begun from so many arrivals on, or when the backlog exceeds this share. */
 const manyFrom = 2.5;
 const fullShare = 0.75;
@@ -27,11 +29,20 @@ const pairsBefore = 1.5;
 const mostPressing = 10;
 const pressingWithin = 2;
 const gapGain = 1 / 40;
+/** In a gap runs what has waited so many budgets, or, with an account of late executions below this, what presses. */
+const longestInGaps = 2.6;
+const overdrawn = -50;
 
-/** A window in which nothing needs to be level: it takes, one a tick, what has waited far too long. */
+/**
+ * A window in which nothing needs to be level: it takes what has waited far too long and, while more is late than the user
+ * allows, what will exceed its budget within a window, spread over its ticks.
+ */
 const gap: WindowPlan = {
-  next: ({ items, next, budgetTicks }) =>
-    items.filter(({ arrivedTick }) => isLongLate(next - arrivedTick, budgetTicks, 0.4)).slice(0, 1),
+  next({ items, next, budgetTicks, credit, position, windowTicks }) {
+    const longest = credit < overdrawn ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
+    const due = items.filter(({ arrivedTick }) => next - arrivedTick > longest);
+    return due.slice(0, Math.ceil(due.length / (windowTicks - position)));
+  },
 };
 
 /**
@@ -81,11 +92,13 @@ export class WindowPlanner {
     const target = Math.max(leastBacklog * windowTicks, backlogShare * budgetTicks * arrivalRate);
     const wanted = arrivalRate + (items.length - target) / windowTicks;
     const many = arrivalRate >= manyFrom || items.length > fullShare * budgetTicks * arrivalRate;
-    if (wanted >= 4 || (wanted >= 3 && many)) return beginEqual(Math.floor(wanted), this.#random);
+    const most = Math.max(2, Math.floor(mostMeanTicks * arrivalRate));
+    if (most >= 3 && (wanted >= 4 || (wanted >= 3 && many)))
+      return beginEqual(Math.min(most, Math.floor(wanted)), this.#random);
     const pairs = () => beginPairs(problem, new Set(), leastPairsWithoutGaps);
     if (wanted < 2) return beginSingles(problem) ?? pairs();
     const plan = pairs() ?? beginSingles(problem);
-    return plan ?? (items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
+    return plan ?? (most >= 3 && items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
   }
 
   /** Fewer than two a tick arrive: windows of singles save what windows of pairs use up, and gaps are left between. */
