@@ -15,7 +15,8 @@ export interface CostSource {
 
 const exactly = (mean: Triple): CostEstimate => ({ mean, sd: [0, 0, 0], seen: 1_000_000, lastSeenAt: 0 });
 
-function truthOf(engine: Engine): Costs {
+/** What the engine knows of its costs, as if it had been learned without error. */
+export function truthOf(engine: Engine): Costs {
   const truth = Array.from(engine.truth(), ([id, cost]): [string, CostEstimate] => [id, exactly(cost)]);
   const meanOf = (resource: 0 | 1 | 2) => truth.reduce((sum, [, { mean }]) => sum + mean[resource], 0) / truth.length;
   return { costs: new Map(truth), prior: exactly([meanOf(0), meanOf(1), meanOf(2)]) };

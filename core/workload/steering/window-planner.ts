@@ -20,13 +20,13 @@ const mostMeanTicks = 1.5;
 /** Windows of three a tick are begun from so many arrivals on, or when the backlog exceeds this share. */
 const manyFrom = 2.5;
 const fullShare = 0.75;
-/** Pairs to begin a window with, where gaps are many and where none should be. */
-const leastPairs = 9;
-const leastPairsWithoutGaps = 7;
+/** Pairs that a window may begin without, where gaps are many and where none should be. */
+const missingPairs = 1;
+const missingPairsWithoutGaps = 3;
 /** Pairs are made when something not held will exceed its budget within so many windows... */
 const pairsBefore = 1.5;
-/** ...and go before singles when so many things will within two. */
-const mostPressing = 10;
+/** ...and go before singles when so many things for each of its ticks will within two. */
+const mostPressing = 1;
 const pressingWithin = 2;
 const gapGain = 1 / 40;
 /** In a gap runs what has waited so many budgets, or, with an account of late executions below this, what presses. */
@@ -95,7 +95,7 @@ export class WindowPlanner {
     const most = Math.max(2, Math.floor(mostMeanTicks * arrivalRate));
     if (most >= 3 && (wanted >= 4 || (wanted >= 3 && many)))
       return beginEqual(Math.min(most, Math.floor(wanted)), this.#random);
-    const pairs = () => beginPairs(problem, new Set(), leastPairsWithoutGaps);
+    const pairs = () => beginPairs(problem, new Set(), Math.max(1, windowTicks - missingPairsWithoutGaps));
     if (wanted < 2) return beginSingles(problem) ?? pairs();
     const plan = pairs() ?? beginSingles(problem);
     return plan ?? (most >= 3 && items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
@@ -112,8 +112,9 @@ export class WindowPlanner {
         return (age <= budgetTicks && age > budgetTicks - windows * windowTicks) || isLongLate(age, budgetTicks);
       }).length;
     const enough = free.length + arrivalRate * (windowTicks - 1.5) >= 2 * windowTicks;
-    const pairs = () => (enough && nearEnd(pairsBefore) >= 2 ? beginPairs(problem, held, leastPairs) : undefined);
-    return nearEnd(pressingWithin) < mostPressing
+    const pairs = () =>
+      enough && nearEnd(pairsBefore) >= 2 ? beginPairs(problem, held, windowTicks - missingPairs) : undefined;
+    return nearEnd(pressingWithin) < mostPressing * windowTicks
       ? (beginSingles(problem) ?? pairs())
       : (pairs() ?? beginSingles(problem));
   }

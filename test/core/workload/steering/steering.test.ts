@@ -204,7 +204,7 @@ describe("steering what it does not know", () => {
     expect(loop.steering.status()).toMatchObject({ mode });
   });
 
-  it("goes back to no delays when windows planned by wrong costs do not come, and tries ever less often", () => {
+  it("goes back to no delays when windows planned by wrong costs do not come, and tries again later", () => {
     // Off by a fifth either way, and sure of it: averages over a window hide it, ticks do not.
     const wrong = (engine: Engine) =>
       new Map(
@@ -224,11 +224,10 @@ describe("steering what it does not know", () => {
     };
     steeredIn(300);
     expect(loop.steering.status().advice).toMatch(/windows planned to be level are not.*tried again/);
-    const [early, late] = [steeredIn(3000), steeredIn(6000)];
-    expect(early).toBeLessThan(0.3);
-    expect(late).toBeLessThan(0.06);
+    expect(steeredIn(1800)).toBeLessThan(0.35);
+    // The pause is not cut short by new costs, which come each minute; when it ends, they are tried.
     loop.steering.setCosts(truthOf(loop.engine), exact([47, 47, 47]));
-    expect(steeredIn(9600)).toBeGreaterThan(0.2);
+    expect(steeredIn(3600)).toBeGreaterThan(0.3);
   });
 
   it("gives unsure costs a window to themselves, where none would be level, once between estimates", () => {
