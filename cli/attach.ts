@@ -63,7 +63,7 @@ async function attach(given: string, { seconds, json }: AttachOptions, directory
       print(
         verdict === "unusable"
           ? "\nNot registered."
-          : `\nNot registered: it has only the three calls. Put the tap before it, and attach that:\n\n${tapCommand(url)}`,
+          : `\nNot registered: it has only the three calls. Put the tap before it, and attach that:\n\n${tapCommand(url, directory)}`,
       );
     }
     return exitStatus.no;
@@ -91,11 +91,11 @@ async function attach(given: string, { seconds, json }: AttachOptions, directory
   return exitStatus.ok;
 }
 
-function tapCommand(url: string): string {
+function tapCommand(url: string, directory: string): string {
   return [
     '  eval "$(bin/evenkeel env)"',
-    `  EVENKEEL_SERVER_URL=${url} EVENKEEL_SERVER_ID=my-database EVENKEEL_DATA_DIR=$PWD/.local/tap-my-database \\`,
-    "    EVENKEEL_TOKEN=$(cat .local/token) PORT=9021 node_modules/.bin/node services/tap/main.ts",
+    `  EVENKEEL_SERVER_URL=${url} EVENKEEL_SERVER_ID=my-database EVENKEEL_DATA_DIR=${directory}/tap-my-database \\`,
+    `    EVENKEEL_TOKEN=$(cat ${directory}/token) PORT=9021 node_modules/.bin/node services/tap/main.ts`,
     "  bin/evenkeel attach http://127.0.0.1:9021",
     "",
     `In AWS the deployment runs it: npx cdk deploy --all -c tap=${url}`,

@@ -55,7 +55,7 @@ export async function testServer(url: string, options: ConformanceOptions, local
       mayDelay: options.delay,
       signal: stop.signal,
       onProgress: (share, seen) => {
-        if (!options.json) line.show(`watching: ${Math.round(share * 100)}%, ${seen} executions seen`);
+        if (process.stderr.isTTY) line.show(`watching: ${Math.round(share * 100)}%, ${seen} executions seen`);
       },
     });
   } catch (error) {
@@ -74,7 +74,7 @@ const words: Readonly<Record<Verdict, string>> = {
 };
 
 const conclusions: Readonly<Record<Conformance["verdict"], string>> = {
-  conforms: "It conforms: everything is right.",
+  conforms: "It conforms: nothing deviates.",
   usable: "Evenkeel works with it; what deviates costs what is said beside it.",
   unusable: "Evenkeel cannot work with it until what is WRONG is mended.",
 };
@@ -88,5 +88,6 @@ export function printFindings({ findings, verdict }: Conformance): void {
       if (finding.cost !== undefined) print(`            costs ${finding.cost}`);
     }
   }
-  print(`\n${conclusions[verdict]}`);
+  const notSeen = findings.filter((finding) => finding.verdict === "unseen").length;
+  print(`\n${conclusions[verdict]}${notSeen > 0 ? ` Not seen: ${notSeen}.` : ""}`);
 }

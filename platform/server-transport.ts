@@ -40,8 +40,10 @@ export function createTransport({ url, token, reach, resolve, requestTimeoutMs }
     // Not `fetch`: at 40 requests a second it takes twice the processor time and three times the memory (measured).
     exchange: (method, path, body, more = {}) =>
       new Promise((resolve, reject) => {
-        const type: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
-        const headers = { ...credentials, ...type, ...more };
+        // Node adds no length of its own to a DELETE.
+        const about: Record<string, string | number> =
+          body === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+        const headers = { ...credentials, ...about, ...more };
         const sent = request(`${base}${path}`, { method, agent, headers }, (response) => {
           let text = "";
           response.setEncoding("utf8");

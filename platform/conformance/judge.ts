@@ -78,14 +78,30 @@ function judgeQueue(watched: Watched, { tickMs }: Clockwork): Finding[] {
   return found;
 }
 
-function judgeTimestamps({ sightings, trials }: Watched, tickMs: number): Finding[] {
+/**
+ * Whether somebody else, a scheduler say, delays executions meanwhile: some are told to run in another tick than before, or
+ * wait for long while most run soon.
+ */
+function othersDelay({ sightings, trials }: Watched, tickMs: number): boolean {
+  const tried = new Set(trials.map(({ sighting }) => sighting));
+  const usual = sightings.filter((sighting) => !tried.has(sighting));
+  const waits = usual.flatMap(({ firstAt, goneAt }) => (goneAt === undefined ? [] : [(goneAt - firstAt) / tickMs]));
+  const shortest = Math.min(...waits);
+  return usual.filter(({ moved }) => moved).length >= 2 || waits.filter((wait) => wait > shortest + 4).length >= 3;
+}
+
+function judgeTimestamps(watched: Watched, tickMs: number): Finding[] {
+  const { sightings, trials } = watched;
   const check = "tells when each execution will run (timestamp, within two ticks)";
   const tried = new Set(trials.map(({ sighting }) => sighting));
+  const told = othersDelay(watched, tickMs) ? "last" : "first";
   const usual = sightings.flatMap((sighting) =>
-    sighting.wallGoneAt === undefined || tried.has(sighting) ? [] : [sighting.wallGoneAt - sighting.first.timestamp],
+    sighting.wallGoneAt === undefined || tried.has(sighting) ? [] : [sighting.wallGoneAt - sighting[told].timestamp],
   );
   const delayed = trials.flatMap(({ sighting, timestampAfter }) =>
-    sighting?.wallGoneAt === undefined || timestampAfter === undefined ? [] : [sighting.wallGoneAt - timestampAfter],
+    told === "last" || sighting?.wallGoneAt === undefined || timestampAfter === undefined
+      ? []
+      : [sighting.wallGoneAt - timestampAfter],
   );
   const offsets = [median(usual), ...delayed].filter((offset) => offset !== undefined);
   const worst = offsets.toSorted((a, b) => Math.abs(b) - Math.abs(a))[0];
@@ -172,8 +188,9 @@ function waited({ sighting, postedAt }: Trial, tickMs: number): number | undefin
   return sighting?.goneAt === undefined ? undefined : (sighting.goneAt - postedAt) / tickMs;
 }
 
-function judgeDelay({ trials }: Watched, { tickMs }: Clockwork): Finding[] {
-  return trials.map((trial) => {
+function judgeDelay(watched: Watched, { tickMs }: Clockwork): Finding[] {
+  const others = othersDelay(watched, tickMs);
+  return watched.trials.map((trial) => {
     const total = trial.parts.reduce((sum, part) => sum + part, 0);
     const several = trial.parts.length > 1;
     const check = several
@@ -182,6 +199,8 @@ function judgeDelay({ trials }: Watched, { tickMs }: Clockwork): Finding[] {
     if (trial.refused) return wrong(delay, check, shown(trial.refused), "nothing can be postponed");
     if (!trial.sighting) return unseen(delay, check, "no execution waited long enough to be delayed");
     const ticks = waited(trial, tickMs);
+    if (ticks === undefined && others)
+      return unseen(delay, check, "somebody else delays executions, too: stop the scheduler, and test again");
     if (ticks === undefined) {
       return wrong(
         delay,
@@ -192,6 +211,13 @@ function judgeDelay({ trials }: Watched, { tickMs }: Clockwork): Finding[] {
     }
     const seen = `ran after ${ticks.toFixed(1)} ticks`;
     if (Math.abs(ticks - total) <= 3) return right(delay, check, seen);
+    if (others) {
+      return unseen(
+        delay,
+        check,
+        `${seen}, but somebody else delays executions, too: stop the scheduler, and test again`,
+      );
+    }
     const last = trial.parts.at(-1) ?? 0;
     if (several && Math.abs(ticks - last) <= 3)
       return wrong(

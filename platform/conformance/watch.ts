@@ -12,6 +12,9 @@ export interface Sighting {
   readonly queryId: string;
   readonly firstAt: number;
   readonly stamped: boolean;
+  /** Its tick as first told, and whether it was another one later. */
+  readonly tick: number | undefined;
+  moved: boolean;
   /** Its timestamp when it was first seen, and when that was. */
   readonly first: { readonly wall: number; readonly timestamp: number };
   last: { wall: number; timestamp: number };
@@ -119,6 +122,7 @@ export async function watch(options: WatchOptions): Promise<Watched> {
       const known = waiting.get(id);
       if (known) {
         known.last = { wall, timestamp };
+        if (tick !== known.tick) known.moved = true;
         known.lastAt = at;
       } else {
         const stamped = tick !== undefined && arrivedTick !== undefined;
@@ -128,6 +132,8 @@ export async function watch(options: WatchOptions): Promise<Watched> {
           queryId: query.id,
           firstAt: at,
           stamped,
+          tick,
+          moved: false,
           first: seen,
           last: seen,
           lastAt: at,

@@ -20,6 +20,8 @@ export interface Misbehaviour {
   readonly refusesForeign: boolean;
   readonly metrics: "right" | "frozen" | "fractions" | "no timestamp" | "min above average";
   readonly queue: "right" | "no ids" | "twice";
+  /** Ticks by which somebody else holds every third execution, in a second post. */
+  readonly scheduled: number;
   readonly tickMs: number;
   readonly answerMs: number;
 }
@@ -38,6 +40,7 @@ export const behaving: Misbehaviour = {
   refusesForeign: true,
   metrics: "right",
   queue: "right",
+  scheduled: 0,
   tickMs: 100,
   answerMs: 2,
 };
@@ -102,7 +105,14 @@ export class PlainServer {
 
   #step(): void {
     this.#tick++;
-    for (const execution of this.#waiting) execution.remaining--;
+    for (const execution of this.#waiting) {
+      execution.remaining--;
+      // As a scheduler that places: whatever else was asked for is overruled.
+      const number = Number(execution.id.split("-")[1]);
+      if (this.behaviour.scheduled > 0 && this.#tick === execution.arrivedTick + 1) {
+        execution.remaining = number % 3 === 0 ? this.behaviour.scheduled : 1;
+      }
+    }
     const ran = this.#waiting.filter(({ remaining }) => remaining <= 0);
     for (const execution of ran) this.#waiting.splice(this.#waiting.indexOf(execution), 1);
     this.#usages.push(ran.length * 30);

@@ -183,6 +183,18 @@ describe("each known deviation", () => {
     expect(conformance.verdict).toBe("unusable");
   });
 
+  it.each([true, false])("a scheduler at work is no fault of the server's (stamps: %s)", async (stamps) => {
+    const conformance = await test({ scheduled: 8, stamps });
+    const { findings, verdict } = conformance;
+    const trials = findings.filter(({ check }) => /^(postpones|adds)/.test(check));
+    expect(trials).toHaveLength(2);
+    for (const { verdict: one, seen } of trials) {
+      if (one !== "right") expect([one, seen]).toEqual(["unseen", expect.stringContaining("stop the scheduler")]);
+    }
+    expect(trials.some((trial) => trial.verdict === "unseen")).toBe(true);
+    expect(verdict).toBe("usable");
+  });
+
   it("a slow server is told", async () => {
     expect(notRight(await test({ answerMs: 60 }))).toContain("deviates: GET /queued answers within a third of a tick");
   });
