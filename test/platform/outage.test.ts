@@ -36,7 +36,7 @@ it(
         const rows = message.body.split('{"sequence":').length - 1;
         budget -= rows;
         delivered += rows;
-        cloud.deliver(0);
+        await cloud.deliver(0);
       }
       budget = Math.min(budget, 0);
       await clock.advance(1_000);

@@ -8,10 +8,10 @@ import { createSender, type SenderOptions } from "../../platform/sender.ts";
 import { FakeClock } from "../support/clock.ts";
 import { FaultyCloud } from "../support/faulty-cloud.ts";
 import { countingUuid, execution, openTestOutbox } from "../support/outbox.ts";
+import { size } from "../support/size.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** More of them in the long run of the suite. */
-const runs = Number(process.env.EVENKEEL_PROPERTY_RUNS ?? 100);
+const runs = size({ slice: 100, full: 100_000 });
 
 /** A wrong way to do it, which the same property must catch. */
 type Variant = (options: SenderOptions, cloud: FaultyCloud) => Partial<SenderOptions>;
@@ -19,7 +19,7 @@ type Variant = (options: SenderOptions, cloud: FaultyCloud) => Partial<SenderOpt
 /** What was executed: content by `incarnation sequence`, as the outbox numbered it. */
 type Model = Map<string, string>;
 
-/** The real outbox and sender on a disk, against a cloud in memory. */
+/** The real outbox and sender on a disk, and the real recorder, against queue and tables in memory. */
 class System {
   readonly clock = new FakeClock();
   readonly cloud = new FaultyCloud(this.clock);
@@ -82,9 +82,10 @@ class System {
   async heal(): Promise<void> {
     this.cloud.sending = "works";
     this.cloud.reading = "works";
+    this.cloud.failingWrite = undefined;
     this.cloud.pardon();
     for (let second = 0; second < 240; second++) {
-      this.cloud.deliverAll();
+      await this.cloud.deliverAll();
       await this.clock.advance(1_000);
     }
   }
@@ -141,6 +142,9 @@ const commands = fc.commands(
         ({ cloud }) =>
           cloud.drop(n),
     ),
+    command("recorderFails", (n) => ({ cloud }) => {
+      cloud.failingWrite = { after: n % 3, seemsOnly: n > 4 };
+    }),
     command("sending", (n) => ({ cloud }) => {
       cloud.sending = (["works", "fails", "works unseen"] as const)[n % 3] ?? "works";
     }),
@@ -241,7 +245,7 @@ const receiptsRemembered: Variant = ({ readReceipts }) => {
   };
 };
 
-describe("outbox and sender under faults", () => {
+describe("outbox, sender and recorder under faults", () => {
   it("lose nothing and record nothing twice", () => check(runs), 60_000 + runs * 200);
 
   it.each<[string, Variant]>([
@@ -249,6 +253,13 @@ describe("outbox and sender under faults", () => {
     ["a resend has the dedup id of the first send", rewriting((range) => ({ MessageDeduplicationId: range }))],
     ["a resend goes to the group of the first send", rewriting(() => ({ MessageGroupId: "one" }))],
     ["receipts that are gone still count", receiptsRemembered],
+    [
+      "a receipt is left though the rows before it were not written",
+      (_, cloud) => {
+        cloud.believesFailedWrites = true;
+        return {};
+      },
+    ],
     ["tombstoned rows are not known", () => ({ readTombstones: async () => [{ sequence: 1 }] })],
   ])(
     "would not if %s",

@@ -116,13 +116,13 @@ describe("flow", () => {
     expect(sender.status().inFlight).toBeLessThanOrEqual(6);
     outbox.append([execution(5_001)]);
     for (let second = 0; second < 3; second++) {
-      cloud.deliverAll();
+      await cloud.deliverAll();
       await clock.advance(1_000);
     }
     const backlog = outbox.unsettled();
     expect(backlog.at(-1)?.last).toBeLessThan(5_001);
     for (let second = 0; second < 200; second++) {
-      cloud.deliverAll();
+      await cloud.deliverAll();
       await clock.advance(500);
     }
     expect(outbox.unsettled()).toEqual([]);
@@ -193,14 +193,14 @@ describe("resends", () => {
     cloud.poison(2);
     outbox.append(executions(3));
     await clock.advance(100);
-    cloud.deliverAll();
+    await cloud.deliverAll();
     await clock.advance(600_000);
     expect(cloud.messages).toEqual([]);
     expect(outbox.unsettled()).toEqual([{ first: 2, last: 2 }]);
     cloud.pardon();
     await clock.advance(10_500);
     expect(ranges(cloud)).toEqual([[1, 2, 2]]);
-    cloud.deliverAll();
+    await cloud.deliverAll();
     await clock.advance(2_000);
     expect(outbox.state()).toMatchObject({ waiting: 0, recordedThrough: 3 });
   });
@@ -213,7 +213,7 @@ describe("a table that lost its rows", () => {
     for (let second = 0; second < 10; second++) {
       outbox.append(executions(10, 1 + 10 * second));
       await clock.advance(2_000);
-      cloud.deliverAll();
+      await cloud.deliverAll();
     }
     await clock.advance(1_000);
     expect(outbox.state().waiting).toBe(0);
@@ -222,7 +222,7 @@ describe("a table that lost its rows", () => {
     outbox.append(executions(6, 101));
     for (let second = 0; second < 5; second++) {
       await clock.advance(1_000);
-      cloud.deliverAll();
+      await cloud.deliverAll();
     }
     expect(cloud.recorded().size).toBe(106);
   });
@@ -247,7 +247,7 @@ describe("an outbox file that lost its tail", () => {
       await using system = start({ given, uuid });
       system.outbox.append(executions(3, 4));
       await clock.advance(3_000);
-      cloud.deliverAll();
+      await cloud.deliverAll();
       await clock.advance(3_000);
       expect(system.outbox.state().waiting).toBe(0);
     }
@@ -258,7 +258,7 @@ describe("an outbox file that lost its tail", () => {
       await using system = start({ given, uuid });
       system.outbox.append(executions(2, 100));
       await clock.advance(3_000);
-      cloud.deliverAll();
+      await cloud.deliverAll();
       await clock.advance(3_000);
       expect(system.outbox.spans().map(({ first, last }) => [first, last])).toEqual([
         [1, 3],

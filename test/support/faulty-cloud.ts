@@ -1,7 +1,10 @@
 import type { SendMessageBatchCommand, SendMessageBatchCommandOutput } from "@aws-sdk/client-sqs";
-import { type Range, RangeSet } from "../../platform/range-set.ts";
-import { batchEnvelope, type OutboxRow, outboxRow } from "../../platform/wire.ts";
+import { z } from "zod";
+import { createRecorder, type Recorder } from "../../lambdas/workload/record-executions/recorder.ts";
+import type { Range } from "../../platform/range-set.ts";
+import { placeOf } from "../../platform/tables/executions.ts";
 import type { FakeClock } from "./clock.ts";
+import { documentAnsweredBy } from "./document.ts";
 
 interface Message {
   readonly group: string;
@@ -17,14 +20,35 @@ interface Recorded {
 
 const dedupWindowMs = 300_000;
 
+const puts = z.object({
+  RequestItems: z.record(
+    z.string(),
+    z.array(z.object({ PutRequest: z.object({ Item: z.looseObject({ key: z.string(), at: z.string() }) }) })),
+  ),
+});
+const storedExecution = z.object({
+  epoch: z.string(),
+  executionId: z.string(),
+  queryId: z.string(),
+  arrivedAt: z.string().transform(Date.parse),
+  executedAt: z.string().transform(Date.parse),
+  tick: z.number(),
+  delayTicks: z.number(),
+});
+const storedRange = z.object({ first: z.number(), last: z.number() });
+
 /**
- * Queue, recorder and tables in memory, with their faults at hand. FIFO as SQS has it: a message whose dedup id was seen
+ * Queue and tables in memory, with their faults at hand, and the real recorder between them. FIFO as SQS has it: a message whose dedup id was seen
  * within five minutes is accepted and dropped; a blocked group delivers nothing.
  */
 export class FaultyCloud {
   /** What sending does: works, fails, or works and says that it failed. */
   sending: "works" | "fails" | "works unseen" = "works";
   reading: "works" | "fails" = "works";
+  /** Writes that succeed before one fails; of that one nothing is done, or all of it though it seems to fail. */
+  failingWrite: { after: number; seemsOnly: boolean } | undefined;
+  /** Planted: a failed write is taken for done. */
+  believesFailedWrites = false;
   readonly blockedGroups = new Set<string>();
   /** Rows written twice with other content: must stay empty. */
   readonly conflicts: string[] = [];
@@ -34,8 +58,19 @@ export class FaultyCloud {
   readonly #poison = new Set<number>();
   readonly #clock: FakeClock;
 
+  readonly #recorder: Recorder;
+
   constructor(clock: FakeClock) {
     this.#clock = clock;
+    this.#recorder = createRecorder({
+      document: documentAnsweredBy((command, input) => (command.startsWith("BatchWrite") ? this.#write(input) : {})),
+      tables: { executions: "executions", windows: "windows", servers: "servers" },
+      deadLetters: async () => {},
+      now: () => clock.now(),
+      sleep: async () => {},
+      random: () => 0.5,
+      warn: () => {},
+    });
   }
 
   readonly sqs = {
@@ -62,17 +97,17 @@ export class FaultyCloud {
     return Array.from(this.#of(incarnation).tombstones, (sequence) => ({ sequence }));
   };
 
-  /** The recorder takes message `index` (modulo what is deliverable), and the queue deletes it unless `again`. */
-  deliver(index: number, again = false): void {
+  /** The recorder takes message `index` (modulo what is deliverable); once it succeeds, the queue deletes it unless `again`. */
+  async deliver(index: number, again = false): Promise<void> {
     const deliverable = this.messages.filter(({ group }) => !this.blockedGroups.has(group));
     const message = deliverable[index % Math.max(1, deliverable.length)];
     if (!message) return;
-    if (!again) this.messages = this.messages.filter((other) => other !== message);
-    this.#record(message);
+    const { failed } = await this.#recorder.record([{ messageId: "m", ...message }], new AbortController().signal);
+    if (!again && failed.length === 0) this.messages = this.messages.filter((other) => other !== message);
   }
 
-  deliverAll(): void {
-    while (this.messages.some(({ group }) => !this.blockedGroups.has(group))) this.deliver(0);
+  async deliverAll(): Promise<void> {
+    while (this.messages.some(({ group }) => !this.blockedGroups.has(group))) await this.deliver(0);
   }
 
   /** The queue loses a message. */
@@ -124,22 +159,33 @@ export class FaultyCloud {
     return fresh;
   }
 
-  #record({ body }: Message): void {
-    const envelope = batchEnvelope.parse(JSON.parse(body));
-    const { rows, receipts, tombstones } = this.#of(envelope.incarnation);
-    const written = new RangeSet();
-    for (const row of envelope.rows.map((value): OutboxRow => outboxRow.parse(value))) {
-      if (row.type === "execution" && this.#poison.has(row.tick)) {
-        tombstones.add(row.sequence);
-        continue;
-      }
-      const { sequence, ...content } = row;
-      const text = JSON.stringify(content);
-      const before = rows.get(sequence);
-      if (before !== undefined && before !== text) this.conflicts.push(`${envelope.incarnation} ${sequence}`);
-      rows.set(sequence, text);
-      written.add({ first: sequence, last: sequence });
+  #write(input: Readonly<Record<string, unknown>>): object {
+    const items = Object.values(puts.parse(input).RequestItems).flatMap((group) =>
+      group.map(({ PutRequest }) => PutRequest.Item),
+    );
+    const poisoned = ({ tick }: Record<string, unknown>) => typeof tick === "number" && this.#poison.has(tick);
+    if (items.some(poisoned)) throw Object.assign(new Error("too large"), { name: "ValidationException" });
+    const failing = this.failingWrite?.after === 0 ? this.failingWrite : undefined;
+    if (this.failingWrite) this.failingWrite.after--;
+    if (failing) this.failingWrite = undefined;
+    if (!failing || failing.seemsOnly) for (const item of items) this.#put(item);
+    if (failing && !this.believesFailedWrites) throw new Error("the table does not answer");
+    return {};
+  }
+
+  #put(item: { readonly key: string; readonly at: string }): void {
+    const place = placeOf(item);
+    if (!place) {
+      const [, incarnation = "", kind] = item.key.split("#");
+      const recorded = this.#of(incarnation);
+      if (kind === "receipts") recorded.receipts.push(storedRange.parse(item));
+      else recorded.tombstones.add(Number(item.at));
+      return;
     }
-    receipts.push(...written.ranges);
+    const text = JSON.stringify({ type: "execution", ...storedExecution.parse(item) });
+    const { rows } = this.#of(place.incarnation);
+    const before = rows.get(place.sequence);
+    if (before !== undefined && before !== text) this.conflicts.push(`${place.incarnation} ${place.sequence}`);
+    rows.set(place.sequence, text);
   }
 }
