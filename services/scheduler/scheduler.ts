@@ -7,6 +7,7 @@ import { describeError, type Log } from "../../platform/log.ts";
 import type { Explanation, KnobsChange, SchedulerKnobs, SchedulerStatus } from "../../platform/scheduler-status.ts";
 import type { ServerClient } from "../../platform/server-client.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
+import { budgetAdvice } from "./advice.ts";
 import { createInputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
 import {
@@ -183,6 +184,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     await Promise.all([keeping, saving]);
   }
 
+  /** A budget out of reach comes first: it is the reason for the rest. */
+  function adviceNow(now: number, planner: SteeringStatus | undefined): string | null {
+    if (planner?.mode !== "steering") return planner?.advice ?? null;
+    return budgetAdvice(inputs.knobs, loop?.hello ?? server, tracker.rate(now)) ?? planner.advice;
+  }
+
   return {
     async run(signal) {
       const firstRefresh = inputs.refresh();
@@ -233,7 +240,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
           remainingMs: Math.round(lease.remainingMs()),
           holder: lease.holder,
         },
-        advice: planner?.advice ?? null,
+        advice: adviceNow(now, planner),
         trouble: [...troubles.filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
       };
     },

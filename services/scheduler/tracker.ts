@@ -111,6 +111,14 @@ export class Tracker {
     this.#waited = false;
   }
 
+  /** Executions per second over the last minutes; undefined before half a minute has passed. */
+  rate(now: number): number | undefined {
+    const [first] = this.#minutes;
+    const seconds = first ? (now - first.startsAt) / 1_000 : 0;
+    if (seconds < 30) return undefined;
+    return this.#minutes.reduce((sum, { delays }) => sum + delays.total, 0) / seconds;
+  }
+
   /** The bucket of `now`, after older ones than ten minutes have gone. */
   #minute(now: number): Minute {
     this.#minutes = this.#minutes.filter(({ startsAt }) => startsAt > now - keptMinutes * minuteMs);

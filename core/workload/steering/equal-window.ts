@@ -10,7 +10,11 @@ const mostExchanged = 200;
 export function beginEqual(perTick: number, random: RandomGenerator): WindowPlan {
   let groups: Item[][] = [];
   let number = perTick;
+  let excess = 1;
   return {
+    get wanted() {
+      return excess > 0 ? undefined : new Set(groups.flat());
+    },
     next({ items, position, windowTicks, realised, bandWidth, next, budgetTicks, inTime }) {
       const waiting = new Set(items);
       const planned = groups.flat().filter((item) => waiting.has(item));
@@ -42,6 +46,7 @@ export function beginEqual(perTick: number, random: RandomGenerator): WindowPlan
         if (plan.excess === 0) break;
       }
       groups = best?.groups ?? [];
+      excess = best?.excess ?? 1;
       number = groups[0]?.length ?? number;
       return groups.shift();
     },

@@ -27,6 +27,7 @@ export function beginLevel(first: TickProblem): WindowPlan {
   const perTick = Math.max(0.01, (level[0] ?? 0) / Math.max(1e-9, mean[0] ?? 0));
   const meant = first.backlog + (first.arrivalRate - perTick) * first.windowTicks - first.arrivalRate;
   return {
+    wanted: undefined,
     next({ items, backlog, position, windowTicks, arrivalRate, budgetTicks, next }) {
       const remaining = windowTicks - position;
       const left = backlog + arrivalRate * (remaining - 1) - perTick * remaining;

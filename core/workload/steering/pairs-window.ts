@@ -22,7 +22,11 @@ export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least:
     planned = [...plan.pairs];
     centre = plan.centre;
   };
+  let missing = 0;
   return {
+    get wanted() {
+      return missing > 0 ? undefined : new Set(planned.flat());
+    },
     next(now) {
       const waiting = new Set(now.items);
       const need = now.windowTicks - now.position;
@@ -36,6 +40,7 @@ export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least:
         if (plan.pairs.length >= planned.length) adopt(plan);
       }
       if (planned.length < Math.min(2, need)) adopt(search(now.items, now, centre));
+      missing = need - planned.length;
       return planned.shift();
     },
   };

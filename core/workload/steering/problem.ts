@@ -29,6 +29,8 @@ export interface TickProblem {
 export interface WindowPlan {
   /** What runs in the next tick; undefined once the window cannot be in band any more. */
   next(problem: TickProblem): readonly Item[] | undefined;
+  /** After `next`: what it may still take in the window's later ticks, of what waits now. Undefined: anything. */
+  readonly wanted: ReadonlySet<Item> | undefined;
 }
 
 /** What has waited for so many budgets has to run soon: nothing may wait for three. */

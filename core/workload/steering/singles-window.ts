@@ -24,9 +24,13 @@ export function beginSingles(problem: TickProblem): WindowPlan | undefined {
   }
   if (!best) return undefined;
   const box = bandAround(averageOf(best.set.map(({ cost }) => cost)), bandWidth);
+  let inside: Item[] = [];
   return {
+    get wanted() {
+      return new Set(inside);
+    },
     next({ items: waiting, realised, position, next: now }) {
-      const inside = waiting.filter(({ cost }) => contains(box, cost));
+      inside = waiting.filter(({ cost }) => contains(box, cost));
       const pressing = ({ arrivedTick }: Item) => urgency(now - arrivedTick, budgetTicks, 0);
       for (let size = Math.min(inside.length, windowTicks - position); size > 0; size--) {
         const set = mostInBand(inside, realised, size, bandWidth, pressing);

@@ -37,6 +37,10 @@ const longestBudgets = 2.8;
 /** Parked executions add at most so many mean ticks to a tick to come; of the season's mean, a third more at its height. */
 const parkedMeanTicks = 1.1;
 
+/** Without placement and with so many arrivals a tick, about so many are put off in a tick, the others by some ticks. */
+const manyArrivals = 5;
+const mostPutOff = 15;
+
 /** @throws KnobsError */
 export function createSteering(options: SteeringOptions): Steering {
   return new WindowSteering(options);
@@ -242,16 +246,25 @@ class WindowSteering implements Steering {
   }
 
   /**
-   * Without placement nothing can be pulled forward: what waits is put off to the next tick in which no more than the
-   * burst allowed falls due.
+   * Without placement nothing can be pulled forward: what the window may still need is put off to the next tick, the rest
+   * to the next window, and each on to where no more than the burst allowed falls due.
    */
   #postpone(next: number, running: ReadonlySet<Item>): Placement[] {
     const capacity = this.#meanTicks(this.#knobs.burst);
-    return this.#putOff(
-      this.#parking.at(next).filter((item) => !running.has(item)),
-      next,
-      capacity,
-    );
+    const { wanted } = this.#planner;
+    const held = this.#parking.at(next).filter((item) => !running.has(item));
+    const isWanted = (item: Item) => wanted === undefined || wanted.has(item);
+    const nextWindow = next - this.#phase.positionOf(next) + this.#clockwork.windowTicks;
+    const soon = held.filter(isWanted);
+    const stagger = this.#traffic.rate < manyArrivals ? 1 : Math.ceil(soon.length / mostPutOff);
+    return [
+      ...soon.flatMap((item, at) => this.#putOff([item], next + 1 + (at % stagger), capacity)),
+      ...this.#putOff(
+        held.filter((item) => !isWanted(item)),
+        nextWindow,
+        capacity,
+      ),
+    ];
   }
 
   /** Nothing is held any longer. What was held runs off in parked work's measure; what was not is left alone. */
@@ -265,7 +278,10 @@ class WindowSteering implements Steering {
       running.add(item);
       return false;
     });
-    return [...(this.#api === "place" ? this.#runNext(forced, next) : []), ...this.#putOff(tooMany, next, capacity)];
+    return [
+      ...(this.#api === "place" ? this.#runNext(forced, next) : []),
+      ...this.#putOff(tooMany, next + 1, capacity),
+    ];
   }
 
   #meanTicks(count: number): number[] {
@@ -282,11 +298,12 @@ class WindowSteering implements Steering {
     return placements;
   }
 
-  /** Moves each to the first tick after `next` with room, and not beyond the longest that it may wait. */
-  #putOff(items: readonly Item[], next: number, capacity: readonly number[]): Placement[] {
+  /** Moves each to the first tick from `from` on with room, and not beyond the longest that it may wait. */
+  #putOff(items: readonly Item[], from: number, capacity: readonly number[]): Placement[] {
+    const next = this.#tick + 1;
     return items.map((item) => {
       const latest = item.latest > next ? item.latest : undefined;
-      this.#move(item, this.#parking.find(item, next + 1, capacity, latest));
+      this.#move(item, this.#parking.find(item, Math.min(from, latest ?? from), capacity, latest));
       return { id: item.id, tick: item.tick };
     });
   }

@@ -37,45 +37,59 @@ const overdrawn = -50;
  * A window in which nothing needs to be level: it takes what has waited far too long and, while more is late than the user
  * allows, what will exceed its budget within a window, spread over its ticks.
  */
-const gap: WindowPlan = {
-  next({ items, next, budgetTicks, credit, position, windowTicks }) {
-    const longest = credit < overdrawn ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
-    const due = items.filter(({ arrivedTick }) => next - arrivedTick > longest);
-    return due.slice(0, Math.ceil(due.length / (windowTicks - position)));
-  },
-};
+function beginGap(): WindowPlan {
+  let wanted: ReadonlySet<Item> | undefined;
+  return {
+    get wanted() {
+      return wanted;
+    },
+    next({ items, next, budgetTicks, credit, position, windowTicks }) {
+      const longest = credit < overdrawn ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
+      const dueBy = (tick: number) => items.filter(({ arrivedTick }) => tick - arrivedTick > longest);
+      wanted = new Set(dueBy(next + windowTicks - position));
+      const due = dueBy(next);
+      return due.slice(0, Math.ceil(due.length / (windowTicks - position)));
+    },
+  };
+}
 
 /**
  * What a window in which nothing needs to be level is used for: an execution whose cost is not sure runs in it alone, so
  * that the next estimates know it. Nothing else is delayed by that, and no window that could be in band is lost.
  */
-function beginGap(problem: TickProblem): WindowPlan {
+function beginShowing(problem: TickProblem): WindowPlan {
+  const gap = beginGap();
   const one = problem.items.find(({ queryId }) => problem.worthShowing(queryId));
   if (!one || gap.next(problem)?.length) return gap;
-  return { next: ({ position }) => (position === 0 ? [one] : []) };
+  return { wanted: new Set(), next: ({ position }) => (position === 0 ? [one] : []) };
 }
 
 /** Plans a window when it begins, mends the plan with what arrives, and says what runs in each of its ticks. */
 export class WindowPlanner {
   readonly #random: RandomGenerator;
   readonly #holding = new Holding();
-  #plan: WindowPlan = gap;
+  #plan: WindowPlan = beginGap();
   #gapShare = 0.1;
 
   constructor(random: RandomGenerator) {
     this.#random = random;
   }
 
+  /** What may still run in the window that the last planned tick belongs to; undefined: anything. */
+  get wanted(): ReadonlySet<Item> | undefined {
+    return this.#plan.wanted;
+  }
+
   /** What runs in the next tick. */
   next(problem: TickProblem): readonly Item[] {
     if (problem.position === 0) {
       const plan = this.#begin(problem);
-      this.#plan = plan ?? beginGap(problem);
+      this.#plan = plan ?? beginShowing(problem);
       this.#gapShare += (Number(plan === undefined) - this.#gapShare) * gapGain;
     }
     const group = this.#plan.next(problem);
     if (group) return group;
-    this.#plan = gap;
+    this.#plan = beginGap();
     return [];
   }
 

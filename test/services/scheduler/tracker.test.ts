@@ -100,6 +100,14 @@ describe("what the status page shows", () => {
     expect(tracker.windows(0)).toHaveLength(1);
   });
 
+  it("knows how many run in a second, once it has seen enough", () => {
+    const tracker = new Tracker();
+    for (let second = 0; second <= 40; second++) {
+      expect(tracker.rate(second * 1_000)).toEqual(second < 30 ? undefined : (3 * second) / second);
+      tracker.tick(tick(second, [second, second, second], 0), second * 1_000, 0.1, 100);
+    }
+  });
+
   it("tells planning times of the last 600 plans", () => {
     const tracker = new Tracker();
     for (let plan = 0; plan < 700; plan++) tracker.planned(plan < 100 ? 1_000 : plan - 99);

@@ -43,7 +43,7 @@ describe("a frontier", () => {
     expect(of(3)?.inBand ?? 0).toBeGreaterThan((of(0)?.inBand ?? 1) + 0.3);
     expect(of(3)?.burst ?? 9).toBeLessThanOrEqual(1.5);
     expect(of(7)?.burst ?? 0).toBeGreaterThan(4);
-    expect(of(5)?.burst ?? 9).toBeLessThanOrEqual(2.5);
+    expect(of(5)?.burst ?? 9).toBeLessThanOrEqual(4);
   });
 
   it("names the smallest budget that was kept", () => {
