@@ -1,4 +1,5 @@
-import { brokenInvariant, brokenPromise, initialState, type Move, type Protocol, type State } from "./protocol.ts";
+import type { Protocol } from "./protocol.ts";
+import { brokenInvariant, brokenPromise, initialState, type Move, type State } from "./state.ts";
 
 export interface Exploration {
   readonly states: number;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { isLong, size } from "../support/size.ts";
 import { explore } from "./explore.ts";
-import { type Bounds, type Mutant, Protocol } from "./protocol.ts";
+import { type Mutant, Protocol } from "./protocol.ts";
+import type { Bounds } from "./state.ts";
 
 const small: Bounds = { events: 2, faults: 1, sends: 1, messages: 1 };
 const twoFaults: Bounds = { ...small, faults: 2 };

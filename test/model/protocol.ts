@@ -6,6 +6,18 @@
  * nor a snapshot of it that may still be restored lacks the receipt); a loss is told at once instead of by a row of its own.
  */
 
+import {
+  type Bounds,
+  copyState,
+  copyTable,
+  type Flight,
+  insert,
+  type Move,
+  remove,
+  type State,
+  type Table,
+} from "./state.ts";
+
 /** What is wrong on purpose: each of these must be caught. */
 export type Mutant =
   | "recorded up to the greatest seen"
@@ -32,132 +44,7 @@ export type Mutant =
   | "executed before it is on disk"
   | "retraction of what is no longer held";
 
-export interface Bounds {
-  readonly events: number;
-  /** Faults in one run. */
-  readonly faults: number;
-  /** Sends of the same rows, beyond which time-outs wait for healing. */
-  readonly sends: number;
-  /** Messages in the queue. */
-  readonly messages: number;
-}
-
-/** Rows by `incarnation.sequence`; receipts and tombstones name the same. */
-interface Table {
-  rows: Record<string, number>;
-  receipts: string[];
-  tombstones: string[];
-}
-
-interface Message {
-  readonly incarnation: number;
-  readonly first: number;
-  readonly events: readonly number[];
-  readonly own: boolean;
-}
-
-interface Flight {
-  readonly first: number;
-  readonly last: number;
-  readonly sends: number;
-}
-
-/** Everything, as plain data: equal states have equal JSON. */
-export interface State {
-  /** Events 1..executed were acknowledged. */
-  executed: number;
-  /** Events whose loss was told. */
-  told: number[];
-  /** By position - 1: the event, 0 when its row is not held. */
-  rows: number[];
-  /** Incarnations on file by their first position. Ids are never used twice: the next one is `minted`. */
-  incarnations: { readonly id: number; readonly first: number }[];
-  minted: number;
-  settled: number[];
-  /** Highest position given out, in its own file. */
-  mark: number;
-  /**
-   * The file lost its tail and its mark: until it was compared with the table only that can tell. Should the table be
-   * restored in just that time, two rows stand beside each other under one number, which an audit tells.
-   */
-  unmarked: boolean;
-  /** Commits that a power loss takes back. */
-  unsynced: number;
-  /** Rows before this were in the file when it was opened; 0 once it was compared with the table. */
-  openedBefore: number;
-  flights: Flight[];
-  /** Positions with receipts, as read and not yet taken note of. */
-  read: { readonly recorded: readonly number[]; readonly asked: readonly number[] } | null;
-  messages: Message[];
-  /** Dedup ids seen in the last five minutes, where they can repeat. */
-  ids: string[];
-  blocked: boolean;
-  poison: number;
-  table: Table;
-  snapshot: Table | null;
-  faultsLeft: number;
-}
-
-export interface Move {
-  readonly name: string;
-  readonly state: State;
-}
-
-export function initialState(bounds: Bounds): State {
-  return {
-    executed: 0,
-    told: [],
-    rows: [],
-    incarnations: [{ id: 0, first: 1 }],
-    minted: 1,
-    settled: [],
-    mark: 0,
-    unmarked: false,
-    unsynced: 0,
-    openedBefore: 0,
-    flights: [],
-    read: null,
-    messages: [],
-    ids: [],
-    blocked: false,
-    poison: 0,
-    table: { rows: {}, receipts: [], tombstones: [] },
-    snapshot: null,
-    faultsLeft: bounds.faults,
-  };
-}
-
-const copy = (state: State): State => structuredCloneOf(state);
-
-/** The shapes are known: faster than `structuredClone`. */
-function structuredCloneOf(state: State): State {
-  return {
-    ...state,
-    told: [...state.told],
-    rows: [...state.rows],
-    incarnations: [...state.incarnations],
-    settled: [...state.settled],
-    flights: [...state.flights],
-    messages: [...state.messages],
-    ids: [...state.ids],
-    table: copyTable(state.table),
-  };
-}
-
-function copyTable({ rows, receipts, tombstones }: Table): Table {
-  return { rows: { ...rows }, receipts: [...receipts], tombstones: [...tombstones] };
-}
-
-function insert<Value extends number | string>(set: Value[], value: Value): void {
-  if (set.includes(value)) return;
-  set.push(value);
-  set.sort((a, b) => (a < b ? -1 : 1));
-}
-
-function remove<Value>(set: Value[], value: Value): void {
-  const index = set.indexOf(value);
-  if (index >= 0) set.splice(index, 1);
-}
+type Change = (name: string, change: (next: State) => void) => void;
 
 /** The protocol, right or with one thing wrong. */
 export class Protocol {
@@ -173,7 +60,7 @@ export class Protocol {
   moves(state: State): Move[] {
     const moves: Move[] = [];
     const may = (name: string, change: (next: State) => void) => {
-      const next = copy(state);
+      const next = copyState(state);
       change(next);
       moves.push({ name, state: next });
     };
@@ -305,7 +192,7 @@ export class Protocol {
 
   /** All faults end; everything that can be recorded is, in the end. Returns the state then. */
   heal(state: State): State {
-    const next = copy(state);
+    const next = copyState(state);
     next.faultsLeft = 0;
     next.poison = 0;
     for (let round = 0; round < 6; round++) {
@@ -547,40 +434,4 @@ export class Protocol {
     next.table = table;
     if (this.mutant === "receipts apart from their rows") next.table.receipts = [...receipts];
   }
-}
-
-type Change = (name: string, change: (next: State) => void) => void;
-
-/** What must hold in every state; the first that does not, in words. */
-export function brokenInvariant(state: State): string | undefined {
-  const { table, rows, executed, told } = state;
-  const keys = new Map<number, string>();
-  for (const [key, event] of Object.entries(table.rows)) {
-    if (key.endsWith("beside")) return `two events under one number: ${key}`;
-    const other = keys.get(event);
-    if (other !== undefined) return `event ${event} is counted twice: ${other} and ${key}`;
-    keys.set(event, key);
-  }
-  for (const receipt of table.receipts) {
-    if (table.rows[receipt] === undefined) return `a receipt without its row: ${receipt}`;
-  }
-  for (let event = 1; event <= executed; event++) {
-    if (!rows.includes(event) && !keys.has(event) && !told.includes(event)) return `event ${event} is lost`;
-  }
-  return undefined;
-}
-
-/** What must hold once everything has healed. */
-export function brokenPromise(state: State): string | undefined {
-  const broken = brokenInvariant(state);
-  if (broken) return broken;
-  const recorded = new Set(Object.values(state.table.rows));
-  for (let event = 1; event <= state.executed; event++) {
-    if (!recorded.has(event) && !state.told.includes(event)) return `event ${event} is never recorded`;
-  }
-  for (const [index, event] of state.rows.entries()) {
-    if (state.settled.includes(index + 1)) continue;
-    return event ? `row ${index + 1} waits for ever` : `row ${index + 1} is waited for and not held`;
-  }
-  return undefined;
 }
