@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   durability: async () => (await import("./durability.ts")).durability,
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
+  console: async () => (await import("./console.ts")).consolePage,
 };
 
 const usage = `usage: npm run --silent bench -- <${Object.keys(benches).join(" | ")}> [options]; each takes --help and --json`;
