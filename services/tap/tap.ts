@@ -1,39 +1,19 @@
-import type { Inferred, InferredTick, InferredWindow, TapInference } from "../../core/workload/tap-inference.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { describeError, type Log } from "../../platform/log.ts";
-import { maxRowBytes, type NewRow, type Sequences } from "../../platform/outbox.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { ServerClient } from "../../platform/server-client.ts";
 import { ServerError, ServerRefused, ServerUnreachable } from "../../platform/server-errors.ts";
-import type { HelloEvent, PlaceResponse, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
-import { executionRows, gapRowOf, type RowContext, windowRowOf } from "./rows.ts";
+import type { PlaceResponse, ServerInfo, StreamEvent } from "../../platform/wire.ts";
+import { Teller, type TellerOptions } from "./teller.ts";
 
-export interface TapOptions {
-  readonly serverId: string;
-  /** This run of the tap: tick numbers begin anew with it. */
-  readonly epoch: string;
-  readonly clockwork: { readonly tickMs: number; readonly windowTicks: number; readonly defaultDelayTicks: number };
-  readonly inference: TapInference;
+export interface TapOptions extends TellerOptions {
   readonly client: Pick<ServerClient, "queued" | "resources" | "delay">;
-  readonly outbox: { append(rows: readonly NewRow[]): Sequences };
   readonly outboxInfo: () => ServerInfo["outbox"];
   /** Unix ms at which a tap before this one last saw the server; undefined when there was none. */
   readonly lastSeenAt: number | undefined;
-  /** Told whenever the server has been seen and what was seen is on disk. */
-  readonly onSeen: (at: number) => void;
-  readonly clock: Clock;
   /** Uniform in [0, 1): spreads polls, so that they do not keep step with the ticks. */
   readonly random: () => number;
-  readonly log: Log;
 }
 
 type Placements = Parameters<ServerHost["place"]>[1];
-
-/** Inferred, and not on disk yet. */
-interface Unwritten {
-  readonly rows: readonly NewRow[];
-  readonly events: readonly StreamEvent[];
-}
 
 const pollMs = { min: 18, max: 28 };
 const longestBackoffMs = 1_000;
@@ -44,21 +24,16 @@ const diskRetryMs = 500;
 /** Makes a server that has only the three calls look like ours. It alone polls it, one request at a time. */
 export class Tap implements ServerHost {
   readonly #options: TapOptions;
-  readonly #listeners = new Set<(event: StreamEvent) => void>();
-  /** While the disk does not take this, there are no polls; the next one then shows a gap. */
-  #unwritten: Unwritten = { rows: [], events: [] };
-  /** Closed after the last tick was told: goes with the next one. */
-  #window: InferredWindow | undefined;
+  readonly #teller: Teller;
   #lane: Promise<unknown> = Promise.resolve();
   #resources: ReturnType<ServerHost["resources"]> | undefined;
   #seen = false;
   #serverTrouble: string | null = "the server has not answered yet";
-  #diskTrouble: string | null = null;
   #fence = 0;
-  readonly #counted = { executions: 0, windows: 0, gaps: 0 };
 
   constructor(options: TapOptions) {
     this.#options = options;
+    this.#teller = new Teller(options);
   }
 
   /** Polls until `signal` aborts. */
@@ -66,7 +41,7 @@ export class Tap implements ServerHost {
     const { clock, random, log } = this.#options;
     let backoffMs = pollMs.max;
     while (!signal.aborted) {
-      if (!this.#write()) {
+      if (!this.#teller.write()) {
         await clock.sleep(diskRetryMs, signal);
         continue;
       }
@@ -94,7 +69,7 @@ export class Tap implements ServerHost {
     const { inference } = this.#options;
     return inference.waiting().map(({ id, queryId, arrivedTick, tick }) => ({
       query: { id: queryId },
-      execution: { id, timestamp: this.#wall(inference.instantOf(tick)), tick, arrivedTick },
+      execution: { id, timestamp: this.#teller.wall(inference.instantOf(tick)), tick, arrivedTick },
     }));
   }
 
@@ -150,16 +125,14 @@ export class Tap implements ServerHost {
       epoch,
       tick: Math.max(0, inference.tick),
       ...clockwork,
-      outbox: { ...outbox, trouble: this.#diskTrouble ?? this.#serverTrouble ?? outbox.trouble },
-      counted: { ...this.#counted },
+      outbox: { ...outbox, trouble: this.#teller.trouble ?? this.#serverTrouble ?? outbox.trouble },
+      counted: this.#teller.counted,
     };
   }
 
   subscribe(listener: (event: StreamEvent) => void): () => void {
     this.#assertReady();
-    listener(this.#hello());
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#teller.subscribe(listener);
   }
 
   /** One request to the server at a time, whoever asks. */
@@ -179,11 +152,11 @@ export class Tap implements ServerHost {
       const inferred = inference.queued(reading);
       const gaps = [...inferred.gaps];
       if (!this.#seen && lastSeenAt !== undefined) {
-        const from = sentAt - Math.max(0, this.#wall(sentAt) - lastSeenAt);
+        const from = sentAt - Math.max(0, this.#teller.wall(sentAt) - lastSeenAt);
         gaps.push({ from, to: reading.receivedAt, reason: "the tap was not running" });
       }
       this.#seen = true;
-      this.#take({ ...inferred, gaps });
+      this.#teller.tell({ ...inferred, gaps });
     });
     const due = inference.refreshDueAt;
     // The span between the last old answer and the first new one tells when the metrics were refreshed.
@@ -192,7 +165,7 @@ export class Tap implements ServerHost {
       const sentAt = clock.monotonic();
       const answer = await client.resources();
       const { timestamp, ...metrics } = answer;
-      this.#take(inference.resources({ sentAt, receivedAt: clock.monotonic(), timestamp, metrics }));
+      this.#teller.tell(inference.resources({ sentAt, receivedAt: clock.monotonic(), timestamp, metrics }));
       this.#resources = answer;
     });
   }
@@ -212,80 +185,8 @@ export class Tap implements ServerHost {
     });
   }
 
-  #take({ ticks, windows, gaps, forgotten }: Inferred): void {
-    const context = this.#context();
-    const rows = [
-      ...ticks.flatMap((tick) => executionRows(tick, context)),
-      ...windows.flatMap((window) => this.#bounded(windowRowOf(window, context))),
-      ...gaps.map((gap) => gapRowOf(gap, context)),
-    ];
-    this.#window = windows.at(-1) ?? this.#window;
-    const events: StreamEvent[] = ticks.map((tick, index) => {
-      const window = index === ticks.length - 1 ? this.#window : undefined;
-      if (window) this.#window = undefined;
-      return tickEvent(tick, context, window);
-    });
-    // The queue has changed in a way that ticks do not tell.
-    if (forgotten > 0) events.push(this.#hello());
-    this.#unwritten = { rows, events };
-    this.#write();
-  }
-
-  /** Outbox first: what is not on disk is not told. False when the disk takes nothing. */
-  #write(): boolean {
-    const { outbox, log, onSeen, clock } = this.#options;
-    const { rows, events } = this.#unwritten;
-    try {
-      if (rows.length > 0) outbox.append(rows);
-    } catch (error) {
-      const trouble = `standing still: ${describeError(error)}`;
-      if (trouble !== this.#diskTrouble) log.error(trouble);
-      this.#diskTrouble = trouble;
-      return false;
-    }
-    this.#diskTrouble = null;
-    this.#unwritten = { rows: [], events: [] };
-    for (const { type } of rows) this.#counted[`${type}s`]++;
-    for (const event of events) for (const listener of this.#listeners) listener(event);
-    onSeen(clock.now());
-    return true;
-  }
-
-  #bounded(row: NewRow): NewRow[] {
-    if (JSON.stringify(row).length <= maxRowBytes) return [row];
-    this.#options.log.warn("a metrics window is too large to be recorded; its executions are recorded");
-    return [];
-  }
-
-  #hello(): HelloEvent {
-    const { serverId, epoch, clockwork, inference } = this.#options;
-    return { type: "hello", serverId, epoch, tick: inference.tick, ...clockwork, queue: inference.waiting() };
-  }
-
   #assertReady(): void {
-    const trouble = this.#diskTrouble ?? this.#serverTrouble;
+    const trouble = this.#teller.trouble ?? this.#serverTrouble;
     if (trouble) throw new HostUnavailable(trouble);
   }
-
-  #context(): RowContext {
-    return { epoch: this.#options.epoch, tickMs: this.#options.inference.tickMs, wall: (at) => this.#wall(at) };
-  }
-
-  /** Unix ms of a monotonic time, by what the wall clock says now. */
-  #wall(monotonic: number): number {
-    const { clock } = this.#options;
-    return Math.max(0, Math.round(clock.now() - clock.monotonic() + monotonic));
-  }
-}
-
-function tickEvent(inferred: InferredTick, { wall }: RowContext, window: InferredWindow | undefined): TickEvent {
-  const { tick, at, executed, arrived } = inferred;
-  return {
-    type: "tick",
-    tick,
-    at: wall(at),
-    executed: [...executed],
-    arrived: [...arrived],
-    ...(window && { window: { firstTick: window.firstTick, bounds: "inferred", metrics: window.metrics } }),
-  };
 }
