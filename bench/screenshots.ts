@@ -1,5 +1,4 @@
 /** `npm run screenshots [address]`: pictures of a running console for the documents. Turns the scheduler off for a minute. */
-import { execFileSync } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -9,7 +8,7 @@ const address = process.argv[2] ?? "http://127.0.0.1:9030";
 const directory = join(import.meta.dirname, "..", "docs", "images");
 const patienceMs = 180_000;
 /** Of either state, so that the picture shows both. */
-const showMs = 75_000;
+const showMs = 45_000;
 const mostBytes = 250_000;
 
 async function turn(enabled: boolean): Promise<void> {
@@ -17,15 +16,10 @@ async function turn(enabled: boolean): Promise<void> {
   if (!answer.ok) throw new Error(`the switch: ${await answer.text()}`);
 }
 
-async function picture(page: Page, name: string, height?: number): Promise<void> {
+/** What is seen without scrolling: small enough for a repository. */
+async function picture(page: Page, name: string): Promise<void> {
   const file = join(directory, `${name}.png`);
-  await page.screenshot({ path: file, fullPage: height === undefined, animations: "disabled" });
-  try {
-    // Flat colours: a palette halves the file, and nobody sees it.
-    execFileSync("convert", [file, "-strip", "-colors", "128", "-define", "png:compression-level=9", `png8:${file}`]);
-  } catch {
-    console.warn(`${name}: not made smaller (ImageMagick's convert is not here)`);
-  }
+  await page.screenshot({ path: file, animations: "disabled" });
   const { size } = statSync(file);
   console.log(`${file}: ${Math.round(size / 1_000)} kB${size > mostBytes ? ", which is too much" : ""}`);
 }
@@ -36,14 +30,14 @@ async function main(): Promise<void> {
   try {
     const page = await browser.newPage({ viewport: { width: 1240, height: 900 } });
     page.setDefaultTimeout(patienceMs);
-    await page.goto(`${address}/?minutes=5`);
+    await page.goto(address);
     await page.getByText("It steers.").waitFor();
     await turn(false);
     await page.waitForTimeout(showMs);
     await turn(true);
     await page.waitForTimeout(showMs);
     await page.setViewportSize({ width: 1240, height: 905 });
-    await picture(page, "console", 905);
+    await picture(page, "console");
     await page.emulateMedia({ colorScheme: "dark" });
     await picture(page, "console-dark");
     await page.emulateMedia({ colorScheme: "light" });
@@ -51,24 +45,13 @@ async function main(): Promise<void> {
     await picture(page, "console-phone");
     await page.setViewportSize({ width: 1240, height: 900 });
     await page.goto(`${address}/queries`);
-    await page.locator("tbody tr").nth(5).waitFor();
-    await picture(page, "queries", 900);
     await page.locator("tbody a.id").first().click();
     await page.getByRole("button", { name: /Simulate/ }).click();
-    await page.getByText(/The simulation has/).waitFor();
+    await page.getByText(/The simulation has/).scrollIntoViewIfNeeded();
     await picture(page, "query");
-    await page.locator("tbody a.id").first().click();
-    await page.getByText(/row [\d,]+ of outbox/).waitFor();
-    await picture(page, "why", 900);
     await page.goto(`${address}/what-if?minutes=5`);
     await page.getByText(/Predicted: \d+/).waitFor();
     await picture(page, "what-if");
-    await page.goto(`${address}/history?from=${Date.now() - 900_000}&to=${Date.now()}`);
-    await page
-      .getByText(/windows in band/)
-      .first()
-      .waitFor();
-    await picture(page, "history");
   } finally {
     await browser.close();
   }

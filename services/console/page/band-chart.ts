@@ -136,7 +136,7 @@ function optionsOf(
     padding: [6, 22, 0, 0],
     axes: [
       { ...axis, size: 26, font: "11px system-ui", values: (_, splits) => splits.map(clockTime) },
-      { ...axis, size: 44, font: "11px system-ui", values: (_, splits) => splits.map((value) => `${value} %`) },
+      { ...axis, size: 54, font: "11px system-ui", values: (_, splits) => splits.map((value) => `${value} %`) },
     ],
     series: [
       {},
@@ -189,6 +189,7 @@ function shadeUnsteered(chart: uPlot, points: readonly BandPoint[], colour: stri
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px system-ui`;
   ctx.textBaseline = "top";
+  ctx.textAlign = "left";
   for (let first = 0; first < points.length; first++) {
     if (points[first]?.steered !== false) continue;
     let last = first;

@@ -8,8 +8,8 @@ type Row = readonly [title: string, ...value: Child[]];
 export function createHealthCards() {
   const record = createList("Executed and recorded");
   const queues = createList("What waits");
-  const scheduler = createList("Scheduler");
-  const parts = createList("Parts");
+  const scheduler = createList("Scheduler", "half");
+  const parts = createList("Parts", "half");
   return {
     elements: [record.element, queues.element, scheduler.element, parts.element],
     update(state: LiveState): void {
@@ -21,10 +21,10 @@ export function createHealthCards() {
   };
 }
 
-function createList(title: string) {
+function createList(title: string, width: "third" | "half" = "third") {
   const list = h("dl");
   return {
-    element: h("section", { class: "card third", "aria-label": title }, h("h2", {}, title), list),
+    element: h("section", { class: `card ${width}`, "aria-label": title }, h("h2", {}, title), list),
     show(rows: readonly Row[]): void {
       fill(list, ...rows.flatMap(([name, ...value]) => [h("dt", {}, name), h("dd", {}, ...value)]));
     },

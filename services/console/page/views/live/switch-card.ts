@@ -55,8 +55,8 @@ export function createSwitchCard(live: LiveStore) {
   }
   const budgetOf = (): number => budgets[Number(budget.value)] ?? 6;
   const showValues = (): void => {
-    setText(budgetValue, `${budgetOf()} s`);
-    setText(bandValue, `±${band.value} %`);
+    setText(budgetValue, `${budgetOf()}\u00a0s`);
+    setText(bandValue, `±${band.value}\u00a0%`);
   };
   toggle.addEventListener("click", () => void change({ enabled: toggle.getAttribute("aria-checked") !== "true" }));
   budget.addEventListener("input", () => {
@@ -89,8 +89,8 @@ export function createSwitchCard(live: LiveStore) {
     );
     budget.value = String(nearest);
     band.value = String(Math.round(inForce.bandWidth * 100));
-    setText(budgetValue, `${wanted} s`);
-    setText(bandValue, `±${Math.round(inForce.bandWidth * 100)} %`);
+    setText(budgetValue, `${wanted}\u00a0s`);
+    setText(bandValue, `±${Math.round(inForce.bandWidth * 100)}\u00a0%`);
   }
 
   const body = h("tbody");
