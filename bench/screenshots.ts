@@ -8,7 +8,7 @@ const address = process.argv[2] ?? "http://127.0.0.1:9030";
 const directory = join(import.meta.dirname, "..", "docs", "images");
 const patienceMs = 180_000;
 /** Of either state, so that the picture shows both. */
-const showMs = 45_000;
+const showMs = 75_000;
 const mostBytes = 250_000;
 
 async function turn(enabled: boolean): Promise<void> {
