@@ -36,6 +36,8 @@ export class SimDatabase {
   readonly fates = new Map<string, Fate>();
   /** Executions that ran, by tick. */
   readonly ranPerTick: number[] = [];
+  /** When each tick was told, Unix ms: on a busy machine ticks come late. */
+  readonly tickedAt: number[] = [];
   /** Fences of the placements that it accepted, in order, and how many it refused as stale. */
   readonly fences: number[] = [];
   refused = 0;
@@ -71,6 +73,7 @@ export class SimDatabase {
     this.server.subscribe((event) => {
       if (event.type !== "tick") return;
       this.ranPerTick[event.tick] = event.executed.length;
+      this.tickedAt[event.tick] = Date.now();
       for (const { id, queryId, arrivedTick } of event.arrived) {
         this.fates.set(id, { queryId, arrivedTick, ranInTick: undefined });
       }

@@ -78,9 +78,8 @@ function missing(database: SimDatabase, seen: ReadonlySet<string>, from: number,
 
 /** Of these executions, those that ran when the tap was, by its own word, looking. */
 function untold(database: SimDatabase, ids: readonly string[], gaps: readonly GapRow[]): string[] {
-  const tickZero = Date.now() - (database.engine.tick + 1) * 100;
   return ids.filter((id) => {
-    const at = tickZero + (database.fates.get(id)?.ranInTick ?? 0) * 100;
+    const at = database.tickedAt[database.fates.get(id)?.ranInTick ?? 0] ?? 0;
     return !gaps.some(({ from, to }) => from - 150 <= at && at <= to + 150);
   });
 }
@@ -145,6 +144,12 @@ describe("the tap", () => {
   it("tells after a kill what it may have missed, and records nothing twice", async () => {
     const { database, startTap, rows } = await setup();
     const first = await startTap();
+    // Before its first look at the server it cannot have seen anything.
+    await eventually(
+      () => fetch(`${first.url}/server`),
+      (answer) => answer?.ok === true,
+    );
+    const from = database.engine.tick + 2;
     await sleep(3_000);
     await end(first.child, "SIGKILL");
     await sleep(1_000);
@@ -157,7 +162,7 @@ describe("the tap", () => {
     const told = gaps.find(({ reason }) => reason === "the tap was not running");
     expect(told && told.to - told.from).toBeGreaterThan(1_000);
     const seen = new Set(executions.map(({ executionId }) => executionId));
-    const lost = missing(database, seen, 12, to);
+    const lost = missing(database, seen, from, to);
     expect(lost.length).toBeGreaterThan(0);
     expect(untold(database, lost, gaps)).toEqual([]);
     expect(untold(database, lost, [])).toEqual(lost);
