@@ -1,5 +1,6 @@
 /** Rounds of faults, each on a world of its own with a complete check at its end. */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, cpSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { auditServer, sizeOf } from "../../platform/audit.ts";
 import { createCapture } from "../../platform/capture.ts";
@@ -8,7 +9,8 @@ import { planRedrive, redriveLetter, withDeadLetters } from "../../platform/dead
 import { readLedger } from "../../platform/ledger-file.ts";
 import { createLog } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
-import { readGaps, scanExecutions } from "../../platform/tables/executions.ts";
+import { RangeSet } from "../../platform/range-set.ts";
+import { readGaps, readTombstones, scanExecutions } from "../../platform/tables/executions.ts";
 import { readReceipts } from "../../platform/tables/receipts.ts";
 import { listIncarnations } from "../../platform/tables/servers.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
@@ -108,8 +110,8 @@ async function strike(world: World, fault: Fault, random: () => number): Promise
   );
   const recovery = fresh ? since() : undefined;
   const drained = await until(
-    () => world.info(),
-    (info) => info !== undefined && isDrained(info, after),
+    () => isDrained(world, after),
+    (yes) => yes,
   );
   return { fault: fault.name, kills, recovery, drain: drained ? since() : undefined };
 }
@@ -117,21 +119,33 @@ async function strike(world: World, fault: Fault, random: () => number): Promise
 /** Whether anything is recorded that the database executed after it had answered `after`. */
 async function recordedAfter({ aws, tables, serverId }: World, after: ServerInfo): Promise<boolean> {
   const { incarnation, lastSequence } = after.outbox;
-  const receipts = await readReceipts(aws.document, tables, serverId, incarnation, lastSequence + 1).catch(() => []);
+  const receipts = await readReceipts(aws.document, tables, serverId, incarnation, lastSequence + 1);
   return receipts.length > 0;
 }
 
-function isDrained({ outbox }: ServerInfo, after: ServerInfo): boolean {
-  const same = outbox.incarnation === after.outbox.incarnation;
-  return !same || outbox.recordedThrough >= after.outbox.lastSequence;
+/** Whether all that had been executed by `after` is recorded, by the database's word and by the tables'. */
+async function isDrained(world: World, after: ServerInfo): Promise<boolean> {
+  const { incarnation, lastSequence } = after.outbox;
+  const { aws, tables, serverId } = world;
+  const now = (await world.info())?.outbox;
+  if (!now || (now.incarnation === incarnation && now.recordedThrough < lastSequence && now.waiting > 1_000))
+    return false;
+  const [receipts, tombstones] = await Promise.all([
+    readReceipts(aws.document, tables, serverId, incarnation, 1),
+    readTombstones(aws.document, tables.executions, serverId, incarnation),
+  ]);
+  const settled = new RangeSet(receipts);
+  for (const { sequence } of tombstones) settled.add({ first: sequence, last: sequence });
+  return settled.missing({ first: 1, last: lastSequence }).length === 0;
 }
 
 /** Asks until the answer will do; undefined when it did not in time. */
 async function until<T>(ask: () => Promise<T>, done: (answer: T) => boolean): Promise<T | undefined> {
   const deadline = performance.now() + patienceMs;
   while (performance.now() < deadline) {
-    const answer = await ask();
-    if (done(answer)) return answer;
+    // The cloud may be slow still.
+    const answer = await ask().catch(() => undefined);
+    if (answer !== undefined && done(answer)) return answer;
     await sleep(40);
   }
   return undefined;
@@ -196,5 +210,12 @@ async function settle(world: World, say: (line: string) => void): Promise<Omit<R
     now: Date.now(),
   });
   const lacking = audit.incarnations.map(({ missing, rows }) => sizeOf(missing) + sizeOf(rows?.absent ?? []));
-  return { ...verify(ledger, recorded, told), auditMissing: Math.max(0, lacking.reduce((a, b) => a + b, 0) - told) };
+  const verdict = verify(ledger, recorded, told);
+  if (verdict.lost + verdict.duplicated + verdict.wrong > 0) {
+    const kept = `${tmpdir()}/evenkeel-faults-evidence-${Date.now()}`;
+    cpSync(world.roundDirectory, kept, { recursive: true });
+    writeFileSync(`${kept}/table.json`, JSON.stringify({ recorded, audit }));
+    say(`  the evidence is kept in ${kept}`);
+  }
+  return { ...verdict, auditMissing: Math.max(0, lacking.reduce((a, b) => a + b, 0) - told) };
 }

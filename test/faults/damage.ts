@@ -1,5 +1,5 @@
 /** Damages an SQLite file that nobody has open. */
-import { closeSync, existsSync, fstatSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, statSync, truncateSync, writeSync } from "node:fs";
 
 const pageBytes = 4_096;
 
@@ -15,10 +15,22 @@ export function damageFile(file: string, random: () => number): void {
   closeSync(fd);
 }
 
-/** Cuts off the end of the write-ahead log, or of the file where there is none. */
+/** Cuts off the newest frames of the write-ahead log, the last one in its midst; or the end of the file where there is none. */
 export function tearFile(file: string, random: () => number): void {
   const log = `${file}-wal`;
-  const torn = existsSync(log) && statSync(log).size > 0 ? log : file;
-  const { size } = statSync(torn);
-  truncateSync(torn, Math.max(0, size - 1 - Math.floor(random() * Math.min(size, 20 * pageBytes))));
+  const end = existsSync(log) ? endOfLog(readFileSync(log)) : 0;
+  const torn = end > headerBytes ? log : file;
+  const last = torn === log ? end : statSync(file).size;
+  truncateSync(torn, Math.max(0, last - 1 - Math.floor(random() * Math.min(last, 20 * frameBytes))));
+}
+
+const headerBytes = 32;
+const frameBytes = 24 + pageBytes;
+
+/** Where the frames end that belong to the log: those with its salts. What is behind is of its last use (SQLite, "WAL File Format"). */
+function endOfLog(log: Buffer): number {
+  const salts = log.subarray(16, 24);
+  let end = headerBytes;
+  while (end + frameBytes <= log.length && log.subarray(end + 8, end + 16).equals(salts)) end += frameBytes;
+  return end;
 }

@@ -63,7 +63,7 @@ async function main(): Promise<void> {
     executions: number("executions", 1),
     kills,
     rate: number("rate", 1),
-    faultsPerRound: Math.min(60, Math.max(5, kills)),
+    faultsPerRound: Math.min(40, Math.max(5, kills)),
     ...(values.only && { only: values.only }),
     mutant: controlSchema.shape.mutant.parse(values.mutant),
     say,
@@ -71,10 +71,10 @@ async function main(): Promise<void> {
   });
   for await (const round of rounding) {
     rounds.push(round);
-    const { executions, kills: killed, lost, told, duplicated, wrong } = summarize(rounds);
+    const { executions, kills: killed, lost, told, duplicated, wrong, auditMissing } = summarize(rounds);
     const minutes = ((performance.now() - started) / 60_000).toFixed(1);
     say(
-      `round ${rounds.length}, ${minutes} min: ${executions} executions, ${killed} kills, lost ${lost} (told ${told}), duplicated ${duplicated}, wrong ${wrong}`,
+      `round ${rounds.length}, ${minutes} min: ${executions} executions, ${killed} kills, lost ${lost} (told ${told}), duplicated ${duplicated}, wrong ${wrong}, missing by the audit ${auditMissing}`,
     );
   }
   const { faults: byFault, ...figures } = summarize(rounds);

@@ -131,8 +131,9 @@ export class FaultProxy {
         upstream.write(raw);
         return forward;
       case "half-close":
-        client.end();
         upstream.write(raw);
+        // Not before the cloud has it: a client that sees the end hangs up, and that ends both sides.
+        setTimeout(() => client.end(), 50);
         return () => {};
       case "corrupt":
         upstream.write(raw);

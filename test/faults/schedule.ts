@@ -28,7 +28,7 @@ export function scheduleRound(seed: number, round: number, length: number, only:
   }
   const order = [...others.slice(0, Math.max(0, length - losses.length)), ...losses];
   // The long ones once in ten rounds.
-  return round % 10 === 1 && length > 40 ? [...chosen("long"), ...order] : order;
+  return round % 10 === 0 && length >= 40 ? [...chosen("long"), ...order] : order;
 }
 
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {

@@ -231,6 +231,10 @@ export class World {
     writeFileSync(file, JSON.stringify(this.#control));
   }
 
+  /** Data and logs of the round. */
+  get roundDirectory(): string {
+    return this.#home;
+  }
   get outboxFile(): string {
     return join(this.dataDirectory, "outbox.sqlite");
   }

@@ -1,0 +1,79 @@
+/** A short campaign, as in `npm run faults`, and what it would say if our own code lost rows. */
+import { describe, expect, it } from "@jest/globals";
+import { type CampaignOptions, campaign } from "./campaign.ts";
+import { faults } from "./faults.ts";
+import { scheduleRound } from "./schedule.ts";
+import { summarize } from "./summary.ts";
+
+const long = process.env.EVENKEEL_LONG === "1";
+
+/** One of each kind; all of them in the long run. */
+const few = [
+  "database killed in mid-transaction",
+  "sender killed before it learns that its message arrived",
+  "scheduler killed",
+  "function killed in mid-batch",
+  "supervisor killed",
+  "cloud killed with all its state",
+  "resource-windows alone restored",
+  "messages lost",
+  "table throttled",
+  "writes time out after success",
+  "connections half-closed",
+  "answers corrupted",
+  "messages duplicated and out of order",
+  "poison",
+  "disk full",
+  "clock set back by a day, and forth",
+  "a second sender on the outbox",
+  "outbox file damaged",
+];
+
+async function run(options: Partial<CampaignOptions>) {
+  const told: string[] = [];
+  const rounds = campaign({
+    seed: 1,
+    rate: 60,
+    executions: 1,
+    kills: 1,
+    faultsPerRound: 10,
+    say: (line) => told.push(line),
+    ...options,
+  });
+  const summary = summarize(await Array.fromAsync(rounds));
+  return { summary, told: told.join("\n") };
+}
+
+describe("a fault campaign", () => {
+  it("strikes in the same order for the same seed, with every fault that costs no more than seconds in each round", () => {
+    const names = (seed: number) => scheduleRound(seed, 2, 40).map(({ name }) => name);
+    expect(names(1)).toEqual(names(1));
+    expect(names(1)).not.toEqual(names(2));
+    const light = faults.filter(({ kind }) => kind === "light").map(({ name }) => name);
+    expect(light.filter((name) => !names(1).includes(name))).toEqual([]);
+  });
+
+  it("loses nothing, doubles nothing, and recovers from each fault", async () => {
+    const { summary, told } = await run(
+      long
+        ? { executions: 1_000_000, kills: 1_000, rate: 300, faultsPerRound: 40 }
+        : { only: few, faultsPerRound: few.length },
+    );
+    expect({ told, summary }).toMatchObject({
+      summary: { lost: 0, duplicated: 0, wrong: 0, auditMissing: 0, notRecovered: 0 },
+    });
+    expect(summary.executions).toBeGreaterThan(500);
+    if (!long) expect(Object.keys(summary.faults).sort()).toEqual([...few].sort());
+  }, 6_000_000);
+
+  it("finds what a sender loses that believes the greatest receipt", async () => {
+    const { summary } = await run({
+      mutant: "greatest seen",
+      only: ["messages lost", "queue emptied"],
+      faultsPerRound: 4,
+      kills: 0,
+    });
+    expect(summary.lost).toBeGreaterThan(0);
+    expect(summary.auditMissing).toBeGreaterThan(0);
+  }, 300_000);
+});
