@@ -69,9 +69,10 @@ describe("a fault campaign", () => {
   it("finds what a sender loses that believes the greatest receipt", async () => {
     const { summary } = await run({
       mutant: "greatest seen",
-      only: ["messages lost", "queue emptied"],
-      faultsPerRound: 4,
+      only: ["messages lost"],
+      faultsPerRound: 1,
       kills: 0,
+      patienceMs: 8_000,
     });
     expect(summary.lost).toBeGreaterThan(0);
     expect(summary.auditMissing).toBeGreaterThan(0);

@@ -26,6 +26,8 @@ export interface CampaignOptions extends WorldOptions {
   readonly faultsPerRound: number;
   /** Names of faults, to strike with these alone. */
   readonly only?: readonly string[];
+  /** How long recovery, and draining, are waited for. */
+  readonly patienceMs?: number;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -46,7 +48,7 @@ export interface RoundResult extends Verdict {
   readonly auditMissing: number;
 }
 
-const patienceMs = 90_000;
+const usualPatienceMs = 90_000;
 
 /** Yields each round's result as it ends; stops when executions and kills are reached, or `signal` aborts. */
 export async function* campaign(options: CampaignOptions): AsyncGenerator<RoundResult> {
@@ -72,7 +74,7 @@ export async function* campaign(options: CampaignOptions): AsyncGenerator<RoundR
 
 async function runRound(
   world: World,
-  { seed, faultsPerRound, only, say, signal }: CampaignOptions,
+  { seed, faultsPerRound, only, patienceMs = usualPatienceMs, say, signal }: CampaignOptions,
   round: number,
   left: { readonly executions: number; readonly kills: number },
 ): Promise<RoundResult> {
@@ -83,7 +85,7 @@ async function runRound(
   for (const fault of scheduleRound(seed, round, faultsPerRound, only)) {
     if (signal?.aborted || (kills >= left.kills && left.executions <= 0)) break;
     await sleep(200 + random() * 1_000);
-    const result = await strike(world, fault, random);
+    const result = await strike(world, fault, random, patienceMs);
     struck.push(result);
     kills += result.kills;
     const seconds = (value: number | undefined) => (value === undefined ? "NOT in time" : `${value.toFixed(2)} s`);
@@ -91,25 +93,28 @@ async function runRound(
       `  ${fault.name}: new executions recorded after ${seconds(result.recovery)}, all after ${seconds(result.drain)}`,
     );
   }
-  const verdict = await settle(world, say);
+  const verdict = await settle(world, say, patienceMs);
   return { ...verdict, struck };
 }
 
-async function strike(world: World, fault: Fault, random: () => number): Promise<Struck> {
+async function strike(world: World, fault: Fault, random: () => number, patienceMs: number): Promise<Struck> {
   const kills = await fault.strike(world, random);
   const over = performance.now();
   const since = () => (performance.now() - over) / 1_000;
   const after = await until(
+    patienceMs,
     () => world.info(),
     (info) => info !== undefined,
   );
   if (!after) return { fault: fault.name, kills, recovery: undefined, drain: undefined };
   const fresh = await until(
+    patienceMs,
     () => recordedAfter(world, after),
     (recorded) => recorded,
   );
   const recovery = fresh ? since() : undefined;
   const drained = await until(
+    patienceMs,
     () => isDrained(world, after),
     (yes) => yes,
   );
@@ -140,7 +145,11 @@ async function isDrained(world: World, after: ServerInfo): Promise<boolean> {
 }
 
 /** Asks until the answer will do; undefined when it did not in time. */
-async function until<T>(ask: () => Promise<T>, done: (answer: T) => boolean): Promise<T | undefined> {
+async function until<T>(
+  patienceMs: number,
+  ask: () => Promise<T>,
+  done: (answer: T) => boolean,
+): Promise<T | undefined> {
   const deadline = performance.now() + patienceMs;
   while (performance.now() < deadline) {
     // The cloud may be slow still.
@@ -152,7 +161,11 @@ async function until<T>(ask: () => Promise<T>, done: (answer: T) => boolean): Pr
 }
 
 /** Ends the round: all processes stop, what waits is sent, dead letters are redriven, and everything is compared. */
-async function settle(world: World, say: (line: string) => void): Promise<Omit<RoundResult, "struck">> {
+async function settle(
+  world: World,
+  say: (line: string) => void,
+  patienceMs: number,
+): Promise<Omit<RoundResult, "struck">> {
   const { aws, names, serverId, tables } = world;
   world.serverSide.heal();
   world.functionSide.heal();
@@ -166,6 +179,7 @@ async function settle(world: World, say: (line: string) => void): Promise<Omit<R
   const held = new Map([[serverId, outbox.held()]]);
   let letters = 0;
   const redriven = await until(
+    patienceMs,
     async () => {
       const waiting = outbox.state().waiting;
       if (waiting > 0 && letters++ % 50 === 49) {

@@ -48,17 +48,13 @@ function killedAt(at: NonNullable<Control["death"]>["at"]): Fault["strike"] {
 }
 
 /** Lets the next request that matches have it, once; gives up after a while in which none came. */
-async function atNext(
-  proxy: FaultProxy,
-  matches: (request: Request) => boolean,
-  have: () => Conduct | Promise<Conduct>,
-) {
+async function atNext(proxy: FaultProxy, matches: (request: Request) => boolean, have: (request: Request) => Conduct) {
   const struck = Promise.withResolvers<void>();
   let done = false;
-  proxy.strike(async (request) => {
+  proxy.strike((request) => {
     if (done || !matches(request)) return { do: "pass" };
     done = true;
-    const conduct = await have();
+    const conduct = have(request);
     setImmediate(struck.resolve);
     return conduct;
   });
@@ -262,11 +258,11 @@ export const faults: readonly Fault[] = [
   {
     name: "messages lost",
     kind: "light",
-    strike: disturbed(
-      ({ serverSide }) => [serverSide],
-      (request) => (isSend(request) ? taken(request) : undefined),
-      0.5,
-    ),
+    // The queue says that it has taken them.
+    async strike(world) {
+      for (let count = 2; count > 0; count--) await atNext(world.serverSide, isSend, taken);
+      return 0;
+    },
   },
   {
     name: "table throttled",

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { Outbox } from "../../platform/outbox.ts";
+import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb";
+import { z } from "zod";
 import { type Control, controlSchema } from "./control.ts";
 
 const file = process.env.EVENKEEL_FAULTS_CONTROL ?? "";
@@ -35,10 +36,18 @@ DatabaseSync.prototype.exec = function (sql: string) {
   if (sql === "COMMIT") dieAt("after commit");
 };
 
+const receiptsSchema = z.looseObject({ first: z.number(), last: z.number() });
+const isQueryOfReceipts = (command: unknown): boolean =>
+  command instanceof QueryCommand && JSON.stringify(command.input.ExpressionAttributeValues).includes("#receipts");
+
 if (control.mutant === "greatest seen") {
-  const confirm = Outbox.prototype.confirm;
-  Outbox.prototype.confirm = function (ranges) {
-    const last = Math.max(0, ...ranges.map((range) => range.last));
-    confirm.call(this, last === 0 ? [] : [{ first: 1, last }]);
+  const { send } = DynamoDBDocumentClient.prototype;
+  const mutant = async function (this: DynamoDBDocumentClient, ...args: Parameters<typeof send>): Promise<unknown> {
+    const answer: unknown = await Reflect.apply(send, this, args);
+    if (!isQueryOfReceipts(args[0])) return answer;
+    const page = z.looseObject({ Items: z.array(receiptsSchema) }).parse(answer);
+    const last = Math.max(0, ...page.Items.map((receipt) => receipt.last));
+    return { ...page, Items: page.Items.slice(-1).map((receipt) => ({ ...receipt, first: 1, last })) };
   };
+  Object.assign(DynamoDBDocumentClient.prototype, { send: mutant });
 }
