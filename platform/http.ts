@@ -105,29 +105,35 @@ export interface Listening {
 
 const maxConnections = 1_000;
 
+/** After how many ms who is slow is cut off. */
+const patience = { headersMs: 5_000, requestMs: 15_000, idleMs: 30_000 };
+
 /**
- * Serves `app`; slow senders of headers or bodies and readers that stand still are cut off.
+ * Serves `app`; slow senders of headers or bodies and readers that stand still are cut off (`slow`).
  * @throws ConfigError when the port is taken, the address cannot be bound, or other machines reach it and the app has
  *   no token
  */
-export async function listen(app: HttpApp, { host, port }: { host: string; port: number }): Promise<Listening> {
+export async function listen(
+  app: HttpApp,
+  { host, port, slow = patience }: { host: string; port: number; slow?: typeof patience },
+): Promise<Listening> {
   assertGuarded(host, app.access);
   const beyondLoopback = !isLoopbackHost(host);
   const server = createAdaptorServer({
     fetch: (request, bindings) => app.fetch(request, { ...bindings, beyondLoopback }),
     serverOptions: {
       maxHeaderSize: 16 * 1024,
-      headersTimeout: 5_000,
-      requestTimeout: 15_000,
-      keepAliveTimeout: 30_000,
-      connectionsCheckingInterval: 1_000,
+      headersTimeout: slow.headersMs,
+      requestTimeout: slow.requestMs,
+      keepAliveTimeout: slow.idleMs,
+      connectionsCheckingInterval: Math.min(1_000, slow.headersMs),
     },
   });
   if (!isHttpServer(server)) throw new TypeError("an HTTP/1 server was expected");
   server.maxConnections = maxConnections;
   server.maxHeadersCount = 100;
   // A stream's heartbeat comes more often.
-  server.setTimeout(30_000);
+  server.setTimeout(slow.idleMs);
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const code = "code" in cause ? cause.code : undefined;

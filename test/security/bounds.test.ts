@@ -1,5 +1,6 @@
 /** Sizes and slowness on a bare socket: what is too large or no HTTP at all is refused, and the server goes on. */
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { type Listening, listen } from "../../platform/http.ts";
 import { createLog } from "../../platform/log.ts";
@@ -91,5 +92,70 @@ describe("a server of ours", () => {
     expect(all.filter((answer) => /^HTTP\/1.1 500/.test(answer))).toEqual([]);
     expect(await answers()).toBe(503);
     expect(logged).toEqual([]);
+  }, 20_000);
+});
+
+describe("who is slow", () => {
+  const slow = { headersMs: 100, requestMs: 200, idleMs: 150 };
+
+  /** Sends `parts` 50 ms apart and then nothing; what came back until the server cut the connection. */
+  const slowly = (port: number, parts: readonly string[]) =>
+    new Promise<string>((resolve) => {
+      let answer = "";
+      const socket = connect(port, "127.0.0.1", () => {
+        for (const [index, part] of parts.entries())
+          setTimeout(() => socket.destroyed || socket.write(part), index * 50);
+      });
+      socket.on("data", (data) => {
+        answer += data.toString("latin1");
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => resolve(answer));
+    });
+
+  it("with headers, with a body, or says nothing more is cut off", async () => {
+    const impatient = await listen(createServerApi(host, { log }), { host: "127.0.0.1", port: 0, slow });
+    const drip = Array<string>(40).fill("x");
+    const answers = await Promise.all([
+      slowly(impatient.port, ["GET /queued HTTP/1.1\r\nHost: localhost\r\nX: ", ...drip]),
+      slowly(impatient.port, ["POST /delay HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n", ...drip]),
+      slowly(impatient.port, ["GET /queued HTTP/1.1\r\nHost: localhost\r\n\r\n"]),
+      slowly(impatient.port, []),
+    ]);
+    expect(answers.map((answer) => answer.slice(9, 12))).toEqual([
+      "408",
+      "408",
+      "503",
+      expect.stringMatching(/^(408)?$/),
+    ]);
+    await impatient.close(0);
+  }, 20_000);
+
+  it("to read an answer is cut off, too", async () => {
+    const id = "x".repeat(200);
+    const many = Array.from({ length: 50_000 }, () => ({ query: { id }, execution: { id, timestamp: 1 } }));
+    const full = { ...host, queue: () => many };
+    const impatient = await listen(createServerApi(full, { log }), {
+      host: "127.0.0.1",
+      port: 0,
+      slow,
+    });
+    const socket = connect(impatient.port, "127.0.0.1", () => {
+      socket.write("GET /queued HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    });
+    socket.pause();
+    await sleep(1_500);
+    let received = 0;
+    socket.on("data", (data) => {
+      received += data.length;
+    });
+    await new Promise<void>((resolve) => {
+      socket.on("error", () => {});
+      socket.on("close", () => resolve());
+      socket.resume();
+    });
+    // What lay in the buffers of the sockets, and not the whole of 24 MB.
+    expect(received).toBeLessThan(20_000_000);
+    await impatient.close(0);
   }, 20_000);
 });
