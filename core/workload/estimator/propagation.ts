@@ -121,12 +121,10 @@ export class Propagation {
     const c = this.#bounds.candidate[w] ?? 0;
     const cavity = this.#cavity;
     this.belief.without(this.#totals, w, c, cavity);
-    // The geometric mean of the other two: where beliefs are a little too sure, they are so in all resources at once.
     this.#elsewhere.fill(1);
     this.#hidden.forEach((likelihood, r) => {
       if (r === this.#resource) return;
-      for (let k = 0; k < cases; k++)
-        this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * math.sqrt(likelihood[cases * w + k] ?? 1);
+      for (let k = 0; k < cases; k++) this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * (likelihood[cases * w + k] ?? 1);
     });
     this.#averageOf(w, c, this.#bounds.trust[w] ?? 1, this.#elsewhere);
     const { likelihood } = this.#reading;
@@ -160,7 +158,7 @@ export class Propagation {
 
   #readExtremes(w: number, step: number): void {
     const { ticks } = this.#equations;
-    this.#extremesOf(w, this.#bounds.candidate[w] ?? 0, this.#bounds.trust[w] ?? 1, this.unseenIn[w]);
+    this.#extremesOf(w, this.#bounds.candidate[w] ?? 0, this.#bounds.trust[w] ?? 1);
     const reading = this.#reading;
     this.#distinct.forEach((i, k) => {
       if (ticks.start[i] === ticks.start[i + 1]) return;
@@ -170,7 +168,7 @@ export class Propagation {
   }
 
   /** Weighs the extremes of window w under candidate c; the ticks taken are left in `distinct`. */
-  #extremesOf(w: number, c: number, trust: number, hidden?: number): number {
+  #extremesOf(w: number, c: number, trust: number): number {
     const { candidates, executions, ticks, tickClass } = this.#equations;
     const candidate = candidates[c];
     if (!candidate) return 0;
@@ -179,7 +177,7 @@ export class Propagation {
     const reading = this.#reading;
     this.#reads++;
     this.#distinct.length = 0;
-    reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (hidden ?? unseen * (executions[c] ?? 0)) / (to - from));
+    reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (unseen * (executions[c] ?? 0)) / (to - from));
     for (let i = from; i < to; i++) {
       const kind = tickClass[i] ?? 0;
       if (this.#lastRead[kind] === this.#reads) continue;
