@@ -19,10 +19,10 @@ the same arrivals (which the optimum knows beforehand), running no more executio
   --scenario <name|file>  (default)
   --seed <n>              (1)
   --instances <n>         (20)
-  --windows <n>           of each instance (3)
-  --window-ticks <n>      shorter windows make instances that can be solved (4)
+  --windows <n>           of each instance (2)
+  --window-ticks <n>      shorter windows make instances that can be solved (3)
   --season <x>            arrivals relative to the season's level 1, held constant (1.2)
-  --latency-p95 <s>       the latency budget (2.4, as many windows as 6 s are of ten ticks)
+  --latency-p95 <s>       the latency budget (1.8, as many windows as 6 s are of ten ticks)
   --time-limit <s>        for each instance (20)
   --json                  one JSON line for machines
 `;
@@ -117,10 +117,10 @@ export async function bound(args: string[]): Promise<void> {
       scenario: { type: "string", default: "default" },
       seed: { type: "string", default: "1" },
       instances: { type: "string", default: "20" },
-      windows: { type: "string", default: "3" },
-      "window-ticks": { type: "string", default: "4" },
+      windows: { type: "string", default: "2" },
+      "window-ticks": { type: "string", default: "3" },
       season: { type: "string", default: "1.2" },
-      "latency-p95": { type: "string", default: "2.4" },
+      "latency-p95": { type: "string", default: "1.8" },
       "time-limit": { type: "string", default: "20" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },

@@ -6,7 +6,7 @@ const errorGain = 0.1;
 /** The relative error taken for a query without an estimate, where the population's is smaller. */
 const unknownError = 0.25;
 /** The error of a mean tick that planning bears, as a share of the band's width; docs/planning.md has the figures. */
-const bearable = 0.35;
+const bearable = 0.2;
 /** A standard deviation up to which a cost is sure, in percent of a tick and as a share of the cost. */
 const sureTo = 0.3;
 const sureShare = 0.005;

@@ -20,13 +20,13 @@ const mostMeanTicks = 1.5;
 /** Windows of three a tick are begun from so many arrivals on, or when the backlog exceeds this share. */
 const manyFrom = 2.5;
 const fullShare = 0.75;
-/** Pairs that a window may begin without, where gaps are many and where none should be. */
-const missingPairs = 1;
-const missingPairsWithoutGaps = 3;
+/** Pairs to begin a window with, where gaps are many and where none should be; in windows of few ticks one fewer than ticks. */
+const leastPairs = 9;
+const leastPairsWithoutGaps = 7;
 /** Pairs are made when something not held will exceed its budget within so many windows... */
 const pairsBefore = 1.5;
-/** ...and go before singles when so many things for each of its ticks will within two. */
-const mostPressing = 1;
+/** ...and go before singles when so many things will within two. */
+const mostPressing = 10;
 const pressingWithin = 2;
 const gapGain = 1 / 40;
 /** In a gap runs what has waited so many budgets, or, with an account of late executions below this, what presses. */
@@ -43,8 +43,9 @@ function beginGap(): WindowPlan {
     get wanted() {
       return wanted;
     },
-    next({ items, next, budgetTicks, credit, position, windowTicks }) {
-      const longest = credit < overdrawn ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
+    next({ items, next, budgetTicks, credit, arrivalRate, position, windowTicks }) {
+      const press = credit < overdrawn && arrivalRate < steadyFrom;
+      const longest = press ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
       const dueBy = (tick: number) => items.filter(({ arrivedTick }) => tick - arrivedTick > longest);
       wanted = new Set(dueBy(next + windowTicks - position));
       const due = dueBy(next);
@@ -109,7 +110,7 @@ export class WindowPlanner {
     const most = Math.max(2, Math.floor(mostMeanTicks * arrivalRate));
     if (most >= 3 && (wanted >= 4 || (wanted >= 3 && many)))
       return beginEqual(Math.min(most, Math.floor(wanted)), this.#random);
-    const pairs = () => beginPairs(problem, new Set(), Math.max(1, windowTicks - missingPairsWithoutGaps));
+    const pairs = () => beginPairs(problem, new Set(), Math.min(leastPairsWithoutGaps, windowTicks - 1));
     if (wanted < 2) return beginSingles(problem) ?? pairs();
     const plan = pairs() ?? beginSingles(problem);
     return plan ?? (most >= 3 && items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
@@ -127,8 +128,10 @@ export class WindowPlanner {
       }).length;
     const enough = free.length + arrivalRate * (windowTicks - 1.5) >= 2 * windowTicks;
     const pairs = () =>
-      enough && nearEnd(pairsBefore) >= 2 ? beginPairs(problem, held, windowTicks - missingPairs) : undefined;
-    return nearEnd(pressingWithin) < mostPressing * windowTicks
+      enough && nearEnd(pairsBefore) >= 2
+        ? beginPairs(problem, held, Math.min(leastPairs, windowTicks - 1))
+        : undefined;
+    return nearEnd(pressingWithin) < mostPressing
       ? (beginSingles(problem) ?? pairs())
       : (pairs() ?? beginSingles(problem));
   }
