@@ -21,7 +21,7 @@ export function createWhyView(live: LiveStore, parameters: Parameters): View {
   const at = parameters.number("at", 0, 0, farFuture) || undefined;
   const answer = h("div", { class: "grid" });
   const loader = new Loader(answer);
-  const recent = h("div");
+  const recent = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The newest windows" });
   let askedAt = Number.NEGATIVE_INFINITY;
   let settled = false;
 
