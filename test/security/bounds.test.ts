@@ -24,16 +24,17 @@ beforeAll(async () => {
 });
 afterAll(() => served.close(0));
 
-/** What comes back until the server closes the connection, or 300 ms after the last byte that was sent. */
-function raw(bytes: Buffer | string): Promise<string> {
+/** What comes back until the server closes the connection, has begun to answer, or has said nothing for `patienceMs`. */
+function raw(bytes: Buffer | string, patienceMs = 300): Promise<string> {
   return new Promise((resolve) => {
     let answer = "";
     const socket = connect(served.port, "127.0.0.1", () => {
       socket.write(bytes);
-      setTimeout(() => socket.destroy(), 300);
+      socket.setTimeout(patienceMs, () => socket.destroy());
     });
     socket.on("data", (data) => {
       answer += data.toString("latin1");
+      if (answer.includes("\r\n")) socket.destroy();
     });
     socket.on("error", () => {});
     socket.on("close", () => resolve(answer));
@@ -73,7 +74,7 @@ describe("a server of ours", () => {
       "431",
     ],
   ])("refuses %s", async (_, request, status) => {
-    expect(await raw(request)).toMatch(new RegExp(`^HTTP/1.1 ${status}`));
+    expect(await raw(request, 4_000)).toMatch(new RegExp(`^HTTP/1.1 ${status}`));
     expect(await answers()).toBe(503);
   });
 
