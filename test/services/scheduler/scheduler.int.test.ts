@@ -94,8 +94,8 @@ describe("the scheduler", () => {
       longestWait: longestWait(database),
       most: Math.max(...database.ranPerTick),
     });
-    // Below 2 s where nothing else runs (`bench pace --restarts` measures that); tests share their machine.
-    expect(Math.min(...seconds)).toBeLessThan(10);
+    // The best of three, as tests share their machine; `bench pace --restarts` measures each.
+    expect(Math.min(...seconds)).toBeLessThan(2);
     expect(ascending(database.fences)).toBe(true);
     // Fail smooth: what it left behind adds at most one and a half mean ticks to any tick.
     expect(Math.max(...bursts)).toBeLessThanOrEqual(1.5);
