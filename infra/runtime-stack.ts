@@ -79,6 +79,7 @@ export class RuntimeStack extends Stack {
   #source(id: string, service: string, port: number, environment: Record<string, string>): Source {
     const { recorder, tables, variables } = this.#workload;
     const host = `${service}.${this.#domain}`;
+    const url = `http://${host}:${port}`;
     const container = new ContainerService(this, id, {
       ...this.#common,
       service,
@@ -92,6 +93,7 @@ export class RuntimeStack extends Stack {
         EVENKEEL_SERVER_NETWORKS: "private",
         EVENKEEL_SERVER_ID: service,
         EVENKEEL_ALLOWED_HOSTS: host,
+        EVENKEEL_ADVERTISED_URL: url,
         ...environment,
       },
     });
@@ -100,7 +102,7 @@ export class RuntimeStack extends Stack {
     // Receipts stand in both tables.
     tables.windows.grant(container.role, "dynamodb:Query");
     tables.servers.grant(container.role, "dynamodb:PutItem");
-    return { container, url: `http://${host}:${port}` };
+    return { container, url };
   }
 
   /** The scheduler of one server, what an operator can change of it, its alarms, and where asked for its console. */

@@ -1,7 +1,9 @@
 /** What a numbering server (the simulated database, the tap) runs beside itself: the sender, and its registration. */
+import ipaddr from "ipaddr.js";
+import { z } from "zod";
 import { type AwsEnvironment, createDocument, createSqs } from "./aws.ts";
 import { type Clock, inTime } from "./clock.ts";
-import { parseEnvironment } from "./config.ts";
+import { ConfigError, parseEnvironment } from "./config.ts";
 import { workloadEnvironment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
@@ -22,25 +24,44 @@ export interface CaptureOptions {
 }
 
 export interface Capture {
-  /** Registers the server under `url` and sends until `signal` aborts. */
+  /** Registers the server under `EVENKEEL_ADVERTISED_URL`, else under `url`, and sends until `signal` aborts. */
   run(url: string, signal: AbortSignal): Promise<void>;
   /** The outbox's part of `GET /server`. */
   info(): ServerInfo["outbox"];
 }
 
-const settings = workloadEnvironment.pick({
-  EVENKEEL_QUEUE_URL: true,
-  EVENKEEL_EXECUTIONS_TABLE: true,
-  EVENKEEL_WINDOWS_TABLE: true,
-  EVENKEEL_SERVERS_TABLE: true,
-});
+const settings = workloadEnvironment
+  .pick({
+    EVENKEEL_QUEUE_URL: true,
+    EVENKEEL_EXECUTIONS_TABLE: true,
+    EVENKEEL_WINDOWS_TABLE: true,
+    EVENKEEL_SERVERS_TABLE: true,
+  })
+  .extend({
+    /** What the server binds. */
+    HOST: z.string().optional(),
+    /** Where others reach the server. */
+    EVENKEEL_ADVERTISED_URL: z.url({ protocol: /^https?$/, error: "an http or https URL is expected" }).optional(),
+  });
 
 /** A lost table loses the registration too: it is written anew this often. */
 const registerEveryMs = 60_000;
 
-/** @throws ConfigError when the environment does not say where queue and tables are */
+/** Whether `host` stands for all of a machine's addresses, and so is none that others could ask. */
+function isEveryAddress(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/, "$1");
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unspecified";
+}
+
+/** @throws ConfigError when the environment does not say where queue and tables are, or where others reach the server */
 export function createCapture({ environment, outbox, kind, clock, log }: CaptureOptions): Capture {
   const names = parseEnvironment(settings, environment);
+  const { HOST: host = "", EVENKEEL_ADVERTISED_URL: advertised } = names;
+  if (advertised === undefined && isEveryAddress(host)) {
+    throw new ConfigError(
+      `bound to all addresses (HOST=${host}): set EVENKEEL_ADVERTISED_URL to where others reach the server, such as http://db.internal:9000`,
+    );
+  }
   const { serverId } = outbox;
   const document = createDocument(environment);
   const sqs = createSqs(environment);
@@ -80,7 +101,7 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
 
   return {
     async run(url, signal) {
-      await Promise.all([sender.run(signal), keepRegistered(url, signal)]);
+      await Promise.all([sender.run(signal), keepRegistered(advertised ?? url, signal)]);
       sqs.destroy();
       document.destroy();
     },

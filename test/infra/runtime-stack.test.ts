@@ -98,6 +98,20 @@ describe("the runtime stack", () => {
     template.hasResourceProperties("AWS::SSM::Parameter", { Name: "/evenkeel/main/main/server-url", Value: "unset" });
   });
 
+  it("has what is bound to all addresses register the name by which the others reach it", () => {
+    const advertised = Object.entries(full.findResources("AWS::ECS::TaskDefinition"))
+      .filter(([id]) => /^(Demo|Tap)/.test(id))
+      .map(([, { Properties }]) =>
+        Properties.ContainerDefinitions[0].Environment.find(
+          ({ Name }: { Name: string }) => Name === "EVENKEEL_ADVERTISED_URL",
+        ),
+      );
+    expect(advertised.map((variable) => variable?.Value).sort()).toEqual([
+      "http://sim-server.evenkeel-main.internal:9000",
+      "http://tap.evenkeel-main.internal:9020",
+    ]);
+  });
+
   it("keeps outboxes where data is kept", () => {
     full.allResources("AWS::EFS::FileSystem", {
       DeletionPolicy: Match.stringLikeRegexp("Retain"),

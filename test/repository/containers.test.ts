@@ -61,6 +61,7 @@ describe("docker-compose.yml", () => {
           build: z.object({ context: z.literal("."), target: z.string() }).optional(),
           command: z.array(z.string()).optional(),
           ports: z.array(z.string()).default([]),
+          environment: z.record(z.string(), z.unknown()).default({}),
         }),
       ),
     })
@@ -73,6 +74,12 @@ describe("docker-compose.yml", () => {
       if (build) expect(stages.has(build.target)).toBe(true);
       if (command) expect(existsSync(command.at(-1) ?? "")).toBe(true);
     }
+  });
+
+  it("has the database register the address that the scheduler asks", () => {
+    const { "sim-server": database, scheduler } = compose.services;
+    expect(database?.environment.EVENKEEL_ADVERTISED_URL).toBe("http://sim-server:9000");
+    expect(scheduler?.environment.EVENKEEL_SERVER_URL).toBe(database?.environment.EVENKEEL_ADVERTISED_URL);
   });
 
   it("publishes on loopback only", () => {
