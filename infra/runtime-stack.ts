@@ -48,20 +48,16 @@ export class RuntimeStack extends Stack {
       reason: "Container Insights is paid per metric; the services print the few that matter.",
     });
     if (settings.demo || settings.tap || settings.console) cluster.addDefaultCloudMapNamespace({ name: this.#domain });
-    const token = new Secret(this, "Token", {
-      description: "EVENKEEL_TOKEN: what services ask of each other, and your server of the scheduler",
-      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+    const token = this.#token(
+      "Token",
+      "EVENKEEL_TOKEN: what services ask of each other, and your server of the scheduler",
       removalPolicy,
-    });
-    Validations.of(token).acknowledge({
-      id: "AwsSolutions-SMG4",
-      reason: "A server outside of the account holds the same token, so that both are changed by hand.",
-    });
+    );
     const secrets = { EVENKEEL_TOKEN: ContainerSecret.fromSecretsManager(byInterface(token)) };
     this.#common = { vpc, cluster: byInterface(cluster), image: settings.image, secrets, removalPolicy };
 
-    const demo = settings.demo ? this.#source("Demo", "sim-server", 9000, {}) : undefined;
-    const tap = settings.tap ? this.#source("Tap", "tap", 9020, { EVENKEEL_SERVER_URL: settings.tap }) : undefined;
+    const demo = settings.demo ? this.#source("Demo", "sim-server", 9000) : undefined;
+    const tap = settings.tap ? this.#tap(settings.tap, removalPolicy) : undefined;
     for (const server of serversOf(settings)) {
       this.#scheduler(server, server === "demo" ? demo : server === settings.servers[0] ? tap : undefined);
     }
@@ -75,8 +71,41 @@ export class RuntimeStack extends Stack {
     return [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
   }
 
+  #token(id: string, description: string, removalPolicy: RemovalPolicy): Secret {
+    const token = new Secret(this, id, {
+      description,
+      generateSecretString: { passwordLength: 48, excludePunctuation: true },
+      removalPolicy,
+    });
+    Validations.of(token).acknowledge({
+      id: "AwsSolutions-SMG4",
+      reason: "A server outside of the account holds the same token, so that both are changed by hand.",
+    });
+    return token;
+  }
+
+  /** The tap before a plain server, whose own token the tap alone holds: it is none that opens a service of ours. */
+  #tap(url: string, removalPolicy: RemovalPolicy): Source {
+    const description = "EVENKEEL_SERVER_TOKEN: what your plain server asks of the tap, if it asks";
+    const token = this.#token("TappedServerToken", description, removalPolicy);
+    new CfnOutput(this, "TappedServerTokenSecret", { value: token.secretArn });
+    return this.#source(
+      "Tap",
+      "tap",
+      9020,
+      { EVENKEEL_SERVER_URL: url },
+      { EVENKEEL_SERVER_TOKEN: ContainerSecret.fromSecretsManager(byInterface(token)) },
+    );
+  }
+
   /** A server of ours: it numbers what it executes and sends it to the queue. */
-  #source(id: string, service: string, port: number, environment: Record<string, string>): Source {
+  #source(
+    id: string,
+    service: string,
+    port: number,
+    environment: Record<string, string> = {},
+    secrets: Record<string, ContainerSecret> = {},
+  ): Source {
     const { recorder, tables, variables } = this.#workload;
     const host = `${service}.${this.#domain}`;
     const url = `http://${host}:${port}`;
@@ -96,6 +125,7 @@ export class RuntimeStack extends Stack {
         EVENKEEL_ADVERTISED_URL: url,
         ...environment,
       },
+      secrets: { ...this.#common.secrets, ...secrets },
     });
     recorder.queue.grant(container.role, "sqs:SendMessage");
     tables.executions.grant(container.role, "dynamodb:Query");

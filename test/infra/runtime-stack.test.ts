@@ -69,6 +69,37 @@ describe("the runtime stack", () => {
     expect(JSON.stringify(full.toJSON())).not.toMatch(/"Name":"EVENKEEL_TOKEN","Value"/);
   });
 
+  it("gives the tapped server's token to the tap alone, and no secret of it without a tap", () => {
+    const secretOf = (of: Template) =>
+      Object.keys(
+        of.findResources("AWS::SecretsManager::Secret", {
+          Properties: { Description: Match.stringLikeRegexp("^EVENKEEL_SERVER_TOKEN") },
+        }),
+      );
+    expect(secretOf(template)).toEqual([]);
+    const [secret = "no secret", ...others] = secretOf(full);
+    expect(others).toEqual([]);
+    const holders = (type: string) =>
+      Object.entries(full.findResources(type)).filter(([, found]) => JSON.stringify(found).includes(`"${secret}"`));
+    const [[task, { Properties }] = ["no task", { Properties: {} }], ...otherTasks] =
+      holders("AWS::ECS::TaskDefinition");
+    expect([task, otherTasks]).toEqual([expect.stringMatching(/^Tap/), []]);
+    expect(Properties.ContainerDefinitions[0].Secrets).toContainEqual({
+      Name: "EVENKEEL_SERVER_TOKEN",
+      ValueFrom: { Ref: secret },
+    });
+    const policies = holders("AWS::IAM::Policy");
+    expect(policies.map(([id]) => id)).toEqual([expect.stringMatching(/^TapTaskExecutionRole/)]);
+    const statements = policies.flatMap(([, policy]) => policy.Properties.PolicyDocument.Statement);
+    expect(statements.filter((statement) => JSON.stringify(statement).includes(secret))).toEqual([
+      {
+        Effect: "Allow",
+        Action: ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+        Resource: { Ref: secret },
+      },
+    ]);
+  });
+
   it("starts the next scheduler before it stops the last, and never two owners of one outbox", () => {
     template.hasResourceProperties("AWS::ECS::Service", {
       DeploymentConfiguration: {
