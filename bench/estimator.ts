@@ -20,8 +20,8 @@ export interface EstimatorResult extends Score, Relearning, Limit {
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
   readonly secondsToOnePercent: number | null;
-  /** Share of windows in band since the first minute; null where nothing is steered. */
-  readonly inBand: number | null;
+  /** Share of windows in band since the first minute; absent where nothing is steered. */
+  readonly inBand?: number;
   readonly stateBytes: number;
 }
 
@@ -106,7 +106,7 @@ export function run(
     ...relearning.result(options.minutes * 60),
     ...limit(trueWindows, engine.truth(), feed.executions),
     secondsToOnePercent: onePercentSince,
-    inBand: steered?.inBand() ?? null,
+    ...(steered ? { inBand: steered.inBand() } : {}),
     stateBytes: state.length,
   };
   return { result, effort };

@@ -90,5 +90,5 @@ describe("an item's JSON", () => {
       document.destroy();
       server.close();
     }
-  });
+  }, 60_000);
 });
