@@ -16,6 +16,7 @@ import { type Item, itemOf } from "./item.ts";
 import { checkKnobs } from "./knobs.ts";
 import { Outcome } from "./outcome.ts";
 import { Parking } from "./parking.ts";
+import { Patience } from "./patience.ts";
 import { type Stream, Traffic } from "./traffic.ts";
 import { Trial } from "./trial.ts";
 import { WindowPhase } from "./window-phase.ts";
@@ -55,6 +56,9 @@ class WindowSteering implements Steering {
   readonly #traffic: Traffic;
   readonly #outcome = new Outcome();
   readonly #trial = new Trial();
+  readonly #patience = new Patience();
+  /** Whether what waits is planned for; if not, it is let go. */
+  #holds = false;
   /** Whether each tick of the current window was planned. */
   #steered = false;
   readonly #parking = new Parking();
@@ -84,6 +88,7 @@ class WindowSteering implements Steering {
     this.#items.clear();
     this.#parking.clear();
     for (const entry of waiting.toSorted((a, b) => a.arrivedTick - b.arrivedTick)) this.#add(entry);
+    this.#rest();
   }
 
   observe(observation: TickObservation): void {
@@ -105,6 +110,7 @@ class WindowSteering implements Steering {
     const believed = this.#costs.observe(observation, this.#knobs.bandWidth);
     if (!window) return;
     this.#phase.closed(tick);
+    if (this.#steered && believed !== undefined) this.#patience.observe(believed);
     this.#trial.observe(this.#steered, believed ?? false, isInBand(window.metrics, this.#knobs.bandWidth));
     this.#steered = true;
   }
@@ -118,20 +124,26 @@ class WindowSteering implements Steering {
       this.#costs.judge(this.#streams, this.#traffic.rate);
     }
     const items = this.#oldest(next);
-    if (!this.#knobs.enabled || this.#doubt() !== null) {
+    const wanted = this.#knobs.enabled && this.#doubt() === null;
+    // Begun within a window, holding would leave the rest of it empty.
+    this.#holds = wanted && (this.#holds || position === 0);
+    if (!this.#holds) {
       this.#steered = false;
+      this.#rest();
       return this.#letGo(items, next);
     }
+    const { rate } = this.#traffic;
+    const { windowTicks } = this.#clockwork;
     const group = this.#planner.next({
       items,
       backlog: this.#items.size,
       next,
       position,
-      windowTicks: this.#clockwork.windowTicks,
+      windowTicks,
       realised: this.#realised,
-      arrivalRate: this.#traffic.rate,
+      arrivalRate: rate,
       streams: this.#streams,
-      budgetTicks: this.#budgetTicks() * this.#outcome.aim,
+      budgetTicks: this.#patience.next(this.#budgetTicks() * this.#outcome.aim, rate, windowTicks),
       worthShowing: (queryId) => this.#costs.worthShowing(queryId),
       credit: this.#outcome.credit,
       bandWidth: this.#knobs.bandWidth,
@@ -178,6 +190,11 @@ class WindowSteering implements Steering {
 
   #doubt(): string | null {
     return this.#costs.doubt(this.#knobs.bandWidth) ?? this.#trial.failure;
+  }
+
+  #rest(): void {
+    const [oldest] = this.#items.values();
+    this.#patience.rest(oldest ? this.#tick - oldest.arrivedTick : 0, this.#clockwork.windowTicks);
   }
 
   #budgetTicks(): number {

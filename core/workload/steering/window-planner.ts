@@ -9,6 +9,9 @@ import { beginSingles } from "./singles-window.ts";
 
 /** From so many arrivals a tick on, a tick takes what comes nearest to the window's level, whatever its number. */
 const levelFrom = 5;
+/** Below so many it does so only where fewer than these come within the budget: equal numbers need more to choose from. */
+const levelAlwaysFrom = 6;
+const enoughForEqual = 70;
 /** From so many on, windows follow each other without a gap. */
 const steadyFrom = 1.85;
 /** The backlog that windows without gaps keep, as a share of what arrives within the budget. */
@@ -97,7 +100,8 @@ export class WindowPlanner {
   #begin(problem: TickProblem): WindowPlan | undefined {
     const { backlog, arrivalRate, budgetTicks, windowTicks } = problem;
     const crowded = backlog > 2 * arrivalRate * budgetTicks + 5 * windowTicks;
-    if (arrivalRate >= levelFrom || crowded) return beginLevel(problem);
+    const from = arrivalRate * budgetTicks < enoughForEqual ? levelFrom : levelAlwaysFrom;
+    if (arrivalRate >= from || crowded) return beginLevel(problem);
     return arrivalRate >= steadyFrom ? this.#withoutGaps(problem) : this.#withGaps(problem);
   }
 
