@@ -6,10 +6,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Control } from "./control.ts";
 import { damageFile, tearFile } from "./damage.ts";
+import { signal } from "./processes.ts";
 import type { Conduct, FaultProxy, Request } from "./proxy.ts";
 import { restoreTables } from "./restore.ts";
 import { limitFileSize, reconfigureFunctions, runRival, sendRaw } from "./strikes.ts";
-import { signal, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export interface Fault {
   readonly name: string;

@@ -20,7 +20,8 @@ const help = `Strikes the loop's real processes with faults, and checks afterwar
   --list             the faults
   --json             one JSON line for machines at the end; progress goes to standard error
 
-Ctrl-C stops after the fault at hand, checks, and tells what came out so far.
+Ctrl-C (or SIGTERM) stops after the fault at hand, checks, and tells what came out so far; a second one stops at once. However
+it ends, also when it is killed, nothing that it started stays.
 `;
 
 const { values } = parseArgs({

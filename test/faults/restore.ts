@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { scan } from "../../platform/tables/query.ts";
-import { signal, type World } from "./world.ts";
+import { signal } from "./processes.ts";
+import type { World } from "./world.ts";
 
 /** Nothing is written while `work` goes on: a point in time is one for all of a table. */
 async function atOnePoint<T>(world: World, work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /** What a fault strikes: the loop's real processes on an embedded cloud, with a faulty network before it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +17,7 @@ import { type WorkloadEnvironment, workloadEnvironment } from "../../platform/en
 import { createServerClient } from "../../platform/server-client.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Control } from "./control.ts";
+import { allProcesses, campaignVariable, commandOf, finish, parentOf, signal, startReaper } from "./processes.ts";
 import { FaultProxy } from "./proxy.ts";
 
 export interface WorldOptions {
@@ -41,6 +42,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #deployment: Environment;
   readonly #cloudPort: number;
+  readonly #reaper: ChildProcess;
   #cloud: Cloud;
   #plans: ProcessPlan[] = [];
   #supervisor: ChildProcess | undefined;
@@ -56,6 +58,7 @@ export class World {
       deployment: Environment;
       serverSide: FaultProxy;
       functionSide: FaultProxy;
+      reaper: ChildProcess;
     },
     directory: string,
   ) {
@@ -63,6 +66,7 @@ export class World {
     this.directory = directory;
     this.#cloud = parts.cloud;
     this.#cloudPort = parts.cloudPort;
+    this.#reaper = parts.reaper;
     this.#deployment = parts.deployment;
     this.serverSide = parts.serverSide;
     this.functionSide = parts.functionSide;
@@ -80,6 +84,16 @@ export class World {
   /** Starts a cloud with the stack, and keeps how it is then: a cloud that loses its state falls back to it. */
   static async create(options: WorldOptions): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), "evenkeel-faults-"));
+    const reaper = startReaper(directory);
+    try {
+      return await World.#create(options, directory, reaper);
+    } catch (error) {
+      await finish(reaper);
+      throw error;
+    }
+  }
+
+  static async #create(options: WorldOptions, directory: string, reaper: ChildProcess): Promise<World> {
     const cloudPort = await freePort();
     const serverSide = await FaultProxy.start(cloudPort);
     const functionSide = await FaultProxy.start(cloudPort);
@@ -89,7 +103,7 @@ export class World {
     await first.stop();
     cpSync(join(directory, "cloud", "state"), join(directory, "fresh-state"), { recursive: true });
     const cloud = await start();
-    return new World(options, { cloud, cloudPort, deployment, serverSide, functionSide }, directory);
+    return new World(options, { cloud, cloudPort, deployment, serverSide, functionSide, reaper }, directory);
   }
 
   /** A round begins: empty tables, a new outbox, new processes. */
@@ -117,6 +131,7 @@ export class World {
       // The SDK sends to where the queue's URL leads.
       EVENKEEL_QUEUE_URL: proxied(this.names.EVENKEEL_QUEUE_URL),
       EVENKEEL_TOKEN: "of-a-fault-campaign",
+      [campaignVariable]: this.directory,
     };
     const plans = planLoop(
       {
@@ -155,7 +170,7 @@ export class World {
     const log = openSync(join(this.#home, "supervisor.log"), "a");
     const script = new URL("./supervisor.ts", import.meta.url).pathname;
     this.#supervisor = spawn(process.execPath, [script, join(this.#home, "plans.json")], {
-      env: childEnvironment(),
+      env: childEnvironment({ [campaignVariable]: this.directory }),
       stdio: ["ignore", log, log],
     });
     await this.#answering();
@@ -186,12 +201,15 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await this.end();
-    this.aws.destroy();
-    await this.#cloud.child?.stop(100);
-    await this.serverSide.close();
-    await this.functionSide.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    try {
+      await this.end();
+      this.aws.destroy();
+      await this.#cloud.child?.stop(100);
+      await this.serverSide.close();
+      await this.functionSide.close();
+    } finally {
+      await finish(this.#reaper);
+    }
   }
 
   /** kill -9 of the cloud, with its functions, and a start from how it was when the stack had just been deployed. */
@@ -208,9 +226,7 @@ export class World {
   /** The processes that run the functions now. */
   functionProcesses(): number[] {
     const cloud = this.#cloud.child?.pid;
-    return readdirSync("/proc")
-      .map(Number)
-      .filter((pid) => pid > 0 && parentOf(pid) === cloud && /^node\b|\/node\0/.test(commandOf(pid)));
+    return allProcesses().filter((pid) => parentOf(pid) === cloud && /^node\b|\/node\0/.test(commandOf(pid)));
   }
 
   pidOf(name: "database" | "scheduler"): number {
@@ -270,33 +286,4 @@ export class World {
 
 function startCloudIn(directory: string, port: number, functionsEndpoint: string): Promise<Cloud> {
   return startCloud({ kind: "embedded", port, directory: join(directory, "cloud"), persist: true, functionsEndpoint });
-}
-
-export function signal(pid: number, name: NodeJS.Signals): boolean {
-  try {
-    process.kill(pid, name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    return Number(
-      readFileSync(`/proc/${pid}/stat`, "utf8")
-        .replace(/^.*\) \S+ /s, "")
-        .split(" ")[0],
-    );
-  } catch {
-    return undefined;
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
 }
