@@ -34,6 +34,7 @@ describe(`the loop on the ${cloud} cloud`, () => {
       return undefined;
     }
   };
+  const steers = (status: SchedulerStatus | undefined) => status?.mode === "steering" && status.placements > 0;
   const restart = async (name: string, signal: NodeJS.Signals) => {
     const before = place.pidOf(name);
     process.kill(before, signal);
@@ -76,7 +77,7 @@ describe(`the loop on the ${cloud} cloud`, () => {
   afterAll(() => place.remove(), 120_000);
 
   it("learns within a minute, and then delays", async () => {
-    const steering = await eventually(statusOfScheduler, (status) => (status?.placements ?? 0) > 0, 90_000);
+    const steering = await eventually(statusOfScheduler, steers, 90_000);
     expect(steering).toMatchObject({ mode: "steering", trouble: [] });
   }, 100_000);
 
@@ -84,7 +85,7 @@ describe(`the loop on the ${cloud} cloud`, () => {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
       const before = await statusOfScheduler();
       await restart("scheduler", signal);
-      const after = await eventually(statusOfScheduler, (status) => (status?.placements ?? 0) > 0);
+      const after = await eventually(statusOfScheduler, steers);
       // The count of placements began anew with the process: it has posted some of its own.
       expect(after).toMatchObject({ mode: "steering", epoch: before?.epoch });
       expect(after?.lease.token).toBeGreaterThan(before?.lease.token ?? Number.POSITIVE_INFINITY);
@@ -106,6 +107,7 @@ describe(`the loop on the ${cloud} cloud`, () => {
     const executed = await ledger();
     const audit = await place.run("audit", "--deep", "--wait", "60", "--json");
     expect(audit.stderr).toBe("");
+    if (audit.status !== 0) console.info(audit.stdout);
     expect(auditAnswer.parse(JSON.parse(audit.stdout))).toMatchObject({ complete: true });
     expect(audit.status).toBe(0);
 
