@@ -5,6 +5,7 @@ import { auditServer, type IncarnationAudit, type ServerAudit, sizeOf } from "..
 import { createDocument, createSqs } from "../platform/aws.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Range } from "../platform/range-set.ts";
+import type { ServerInfo } from "../platform/wire.ts";
 import { connect, serverClient } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { formatCount, formatTable, print, printJson } from "./format.ts";
@@ -51,8 +52,10 @@ async function audit(options: AuditOptions, directory: string): Promise<ExitStat
   const progress = createLiveLine(process.stderr, systemClock.monotonic);
   const deadline = systemClock.monotonic() + (watch ? 0 : wait * 1_000);
   try {
+    let asked = await client.server();
     for (;;) {
-      const server = await client.server();
+      const server = watch ? await client.server() : upTo(asked, await client.server());
+      asked = server;
       const result = await auditServer({
         document,
         sqs,
@@ -80,6 +83,11 @@ async function audit(options: AuditOptions, directory: string): Promise<ExitStat
     document.destroy();
     sqs.destroy();
   }
+}
+
+/** `now`, but only with what had been given out when `asked` was: a server at work never has nothing on its way. */
+function upTo({ outbox: { incarnation, lastSequence } }: ServerInfo, now: ServerInfo): ServerInfo {
+  return now.outbox.incarnation === incarnation ? { ...now, outbox: { ...now.outbox, lastSequence } } : now;
 }
 
 /** The ledger of the simulated database that runs from `directory`, unless told otherwise. */

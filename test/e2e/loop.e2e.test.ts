@@ -76,10 +76,10 @@ describe(`the loop on the ${cloud} cloud`, () => {
   }, 200_000);
   afterAll(() => place.remove(), 120_000);
 
-  it("learns within a minute, and then delays", async () => {
-    const steering = await eventually(statusOfScheduler, steers, 90_000);
+  it("learns within minutes, and then delays", async () => {
+    const steering = await eventually(statusOfScheduler, steers, 240_000);
     expect(steering).toMatchObject({ mode: "steering", trouble: [] });
-  }, 100_000);
+  }, 250_000);
 
   it("goes on with the plan after the scheduler was killed, and after it was stopped", async () => {
     for (const signal of ["SIGKILL", "SIGTERM"] as const) {
