@@ -29,6 +29,7 @@ RecordConsumerRole: ResourceWindows: dynamodb:BatchWriteItem
 RecordConsumerRole: Servers: dynamodb:PutItem
 TapTaskExecutionRole: *: ecr:GetAuthorizationToken
 TapTaskExecutionRole: TapLogs: logs:CreateLogStream, logs:PutLogEvents
+TapTaskExecutionRole: TappedServerToken: secretsmanager:DescribeSecret, secretsmanager:GetSecretValue
 TapTaskExecutionRole: Token: secretsmanager:DescribeSecret, secretsmanager:GetSecretValue
 TapTaskExecutionRole: its images: ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer
 TapTaskTaskRole: Executions: dynamodb:Query
