@@ -127,8 +127,7 @@ describe("the tap", () => {
     expect(untold(database, missing(database, seen, from, to), gaps)).toEqual([]);
     expect(to - from).toBeGreaterThan(100);
     expect(database.delays.size).toBeGreaterThan(50);
-    // On a busy machine most windows are not sure enough to be recorded.
-    expect(windows.length).toBeGreaterThan(0);
+    expect(windows.length).toBeGreaterThan(3);
   }, 60_000);
 
   it("is what one-second polling is not", async () => {
