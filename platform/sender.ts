@@ -11,12 +11,10 @@ import {
 import { type Clock, inTime } from "./clock.ts";
 import { Flights } from "./flights.ts";
 import { describeError, type Log } from "./log.ts";
-import type { Outbox, Span } from "./outbox.ts";
-import type { StoredRow } from "./outbox-file.ts";
-import { type Range, RangeSet } from "./range-set.ts";
+import type { Outbox } from "./outbox.ts";
+import { type Message, Packer, type PackTuning } from "./packer.ts";
 import { ReceiptWatch, type ReceiptWatchOptions } from "./receipt-watch.ts";
 import { receiptSpan } from "./tables/receipts.ts";
-import { batchFormat } from "./wire.ts";
 
 export interface SenderOptions {
   readonly outbox: Outbox;
@@ -38,20 +36,7 @@ export interface SenderOptions {
   readonly tuning?: Partial<SenderTuning>;
 }
 
-export interface SenderTuning {
-  /** At least this long between messages of new rows, unless one is full: queue and function are paid per message. */
-  readonly packMs: number;
-  /** The same while next to nothing runs: then the windows alone would cost as much as all else that is always on. */
-  readonly quietMs: number;
-  /** Next to nothing: fewer rows than these; a server on which nothing runs makes a window a second. */
-  readonly quietRows: number;
-  /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
-  readonly maxMessageBytes: number;
-  readonly maxMessageRows: number;
-  /** Messages without a receipt, beyond which only new rows are sent... */
-  readonly backlogWindow: number;
-  /** ...and beyond which nothing is. */
-  readonly window: number;
+export interface SenderTuning extends PackTuning {
   /** How long after a send, and again while anything is without a receipt, receipts are read: reads are paid, too. */
   readonly pollMs: number;
   /** How often while there is nothing to wait for: a table that lost its rows is found out. */
@@ -102,19 +87,8 @@ export interface Sender {
 const groups = 4;
 /** First sends go to other groups when one of theirs is out for so long: a function that crashed blocks all that its batch was of. */
 const stalledMs = 3_000;
-const maxBatchMessages = 10;
-/** Some emulators take no more than 256 KiB in a batch. */
-const maxBatchBytes = 250_000;
 const roundMs = 100;
 const answerMs = 5_000;
-/** Fewer rows than this do not fill a message. */
-const fewRows = 100;
-
-interface Message extends Range {
-  readonly resends: number;
-  readonly span: Span;
-  readonly body: string;
-}
 
 export function createSender(options: SenderOptions): Sender {
   return new OutboxSender(options);
@@ -126,12 +100,9 @@ class OutboxSender implements Sender {
   readonly #uuid: () => string;
   readonly #watch: ReceiptWatch;
   readonly #flights: Flights;
-  readonly #buried = new RangeSet();
-  /** New rows lie beyond; what is not settled up to here is backlog. */
-  #cursor: number;
+  readonly #packer: Packer;
   #nextPoll = Number.NEGATIVE_INFINITY;
   #nextBurialCheck = 0;
-  #nextPack = Number.NEGATIVE_INFINITY;
   #nextTrim = 0;
   #group = 0;
   /** Part of the groups' names, and since when it is (monotonic ms). */
@@ -143,8 +114,8 @@ class OutboxSender implements Sender {
     this.#options = options;
     this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#uuid = options.uuid ?? randomUUID;
-    this.#cursor = options.outbox.lastPosition;
     this.#flights = new Flights({ clock: options.clock, ...this.#tuning });
+    this.#packer = new Packer({ ...options, flights: this.#flights, tuning: this.#tuning });
     this.#watch = new ReceiptWatch({ ...options, ...this.#tuning });
   }
 
@@ -184,9 +155,9 @@ class OutboxSender implements Sender {
       this.#options.log.warn("no receipt in time: sent again", { messages: expired });
       this.#nextBurialCheck = now;
     }
-    if (this.#flights.retries > 0 || this.#buried.size > 0) await this.#readBurials(signal);
+    if (this.#flights.retries > 0 || this.#packer.buried.size > 0) await this.#readBurials(signal);
     while (!signal.aborted) {
-      const messages = this.#pack();
+      const messages = this.#packer.next();
       if (messages.length === 0) break;
       await this.#send(messages, signal);
       if (this.#options.clock.monotonic() >= this.#nextPoll) await this.#poll(signal);
@@ -221,92 +192,9 @@ class OutboxSender implements Sender {
       const tombstones = await inTime(clock, readTombstones(span.incarnation), answer);
       buried.push(...tombstones.map(({ sequence }) => sequence + span.first - 1));
     }
-    for (const range of this.#buried.ranges.slice()) this.#buried.remove(range);
-    for (const position of buried) this.#buried.add({ first: position, last: position });
+    for (const range of this.#packer.buried.ranges.slice()) this.#packer.buried.remove(range);
+    for (const position of buried) this.#packer.buried.add({ first: position, last: position });
     this.#nextBurialCheck = clock.monotonic() + 10_000;
-  }
-
-  /** The next batch: resends, then new rows, then backlog. Empty when nothing is due. */
-  #pack(): Message[] {
-    const { clock } = this.#options;
-    const { packMs, window, backlogWindow } = this.#tuning;
-    const messages: Message[] = [];
-    let bytes = 0;
-    const add = (message: Message): boolean => {
-      const size = Buffer.byteLength(message.body);
-      if (messages.length === maxBatchMessages || (messages.length > 0 && bytes + size > maxBatchBytes)) return false;
-      bytes += size;
-      messages.push(message);
-      return true;
-    };
-    for (let left = this.#flights.retries; left > 0; left--) {
-      const retry = this.#flights.takeRetry();
-      const [open, ...others] = retry ? this.#open(retry) : [];
-      if (!retry || !open) continue;
-      const message = this.#message(open, retry.resends);
-      if (!message || !add(message)) {
-        this.#flights.retryNext(retry);
-        break;
-      }
-      // What the message does not hold waits for its turn.
-      const rest = [{ first: message.last + 1, last: open.last }, ...others].filter(({ first, last }) => first <= last);
-      for (const range of rest) this.#flights.retryLater(range, retry.resends);
-    }
-
-    const inFlight = () => this.#flights.count + messages.length;
-    if (inFlight() < window) {
-      const message = this.#packFresh(messages);
-      if (message && add(message)) {
-        this.#cursor = message.last;
-        this.#nextPack = clock.monotonic() + packMs;
-      }
-    }
-    while (inFlight() < backlogWindow) {
-      const [old] = this.#unsent({ first: 1, last: this.#cursor }, messages);
-      const message = old && this.#message(old, 0);
-      if (!message || !add(message)) break;
-    }
-    return messages;
-  }
-
-  /** New rows, when they are due or fill a message. */
-  #packFresh(packed: readonly Range[]): Message | undefined {
-    const { outbox, clock } = this.#options;
-    const { maxMessageRows } = this.#tuning;
-    const { packMs, quietMs, quietRows } = this.#tuning;
-    const rest = outbox.lastPosition - this.#cursor < quietRows ? Math.max(0, quietMs - packMs) : 0;
-    const due = clock.monotonic() >= this.#nextPack + rest;
-    if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
-    // What is more than two messages behind the newest counts as backlog, so that new rows need not wait for it.
-    if (outbox.lastPosition - this.#cursor > 2 * maxMessageRows) this.#cursor = outbox.lastPosition - maxMessageRows;
-    const [fresh] = this.#unsent({ first: this.#cursor + 1, last: outbox.lastPosition }, packed);
-    const message = fresh && this.#message(fresh, 0);
-    return message && (due || message.last < fresh.last) ? message : undefined;
-  }
-
-  /** What of `range` has neither a receipt nor a grave. */
-  #open(range: Range): Range[] {
-    return this.#options.outbox.unsettled(range).flatMap((open) => this.#buried.missing(open));
-  }
-
-  /** What of `range` is open and not under way. */
-  #unsent(range: Range, packed: readonly Range[]): Range[] {
-    const underWay = new RangeSet([...this.#flights.ranges, ...packed]);
-    return this.#open(range).flatMap((open) => underWay.missing(open));
-  }
-
-  /** A message with the first rows of `range`, as many as go into one. */
-  #message(range: Range, resends: number): Message | undefined {
-    const { outbox } = this.#options;
-    const { maxMessageBytes, maxMessageRows } = this.#tuning;
-    const span = outbox.spans().find(({ first, last }) => first <= range.first && range.first <= last);
-    if (!span) return undefined;
-    const last = Math.min(range.last, span.last, range.first + maxMessageRows - 1);
-    const rows = outbox.read({ first: range.first, last }, maxMessageBytes);
-    const end = rows.at(-1);
-    if (!end) return undefined;
-    const base = Math.max(1, outbox.firstHeld() - span.first + 1);
-    return { first: range.first, last: end.position, resends, span, body: envelope(outbox.serverId, span, base, rows) };
   }
 
   async #send(messages: readonly Message[], signal: AbortSignal): Promise<void> {
@@ -356,17 +244,4 @@ class OutboxSender implements Sender {
       return { refused: new Set(entries.map(({ Id }) => Id)), trouble };
     }
   }
-}
-
-/** A message's body; rows are spliced in as they lie on disk, which spares parsing and writing them again. */
-function envelope(serverId: string, span: Span, base: number, rows: readonly StoredRow[]): string {
-  const sequenceOf = ({ position }: StoredRow) => position - span.first + 1;
-  const [head] = rows;
-  const end = rows.at(-1);
-  if (!head || !end) throw new RangeError("a message has at least one row");
-  const { incarnation } = span;
-  const range = { first: sequenceOf(head), last: sequenceOf(end) };
-  const frame = JSON.stringify({ format: batchFormat, serverId, incarnation, base, ...range });
-  const texts = rows.map((row) => `{"sequence":${sequenceOf(row)},${row.body.slice(1)}`);
-  return `${frame.slice(0, -1)},"rows":[${texts.join(",")}]}`;
 }

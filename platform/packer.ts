@@ -1,0 +1,152 @@
+/** What a sender's next batch holds: which rows, in how many messages. */
+import type { Clock } from "./clock.ts";
+import type { Flights } from "./flights.ts";
+import type { Outbox, Span } from "./outbox.ts";
+import type { StoredRow } from "./outbox-file.ts";
+import { type Range, RangeSet } from "./range-set.ts";
+import { batchFormat } from "./wire.ts";
+
+export interface PackTuning {
+  /** At least this long between messages of new rows, unless one is full: queue and function are paid per message. */
+  readonly packMs: number;
+  /** The same while next to nothing runs: then the windows alone would cost as much as all else that is always on. */
+  readonly quietMs: number;
+  /** Next to nothing: fewer rows than these; a server on which nothing runs makes a window a second. */
+  readonly quietRows: number;
+  /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
+  readonly maxMessageBytes: number;
+  readonly maxMessageRows: number;
+  /** Messages without a receipt, beyond which only new rows are sent... */
+  readonly backlogWindow: number;
+  /** ...and beyond which nothing is. */
+  readonly window: number;
+}
+
+export interface PackerOptions {
+  readonly outbox: Outbox;
+  readonly flights: Flights;
+  readonly clock: Clock;
+  readonly tuning: PackTuning;
+}
+
+export interface Message extends Range {
+  readonly resends: number;
+  readonly span: Span;
+  readonly body: string;
+}
+
+const maxBatchMessages = 10;
+/** Some emulators take no more than 256 KiB in a batch. */
+const maxBatchBytes = 250_000;
+/** Fewer rows than this do not fill a message. */
+const fewRows = 100;
+
+export class Packer {
+  /** Positions that lie in the dead-letter queue: not sent again while they do. */
+  readonly buried = new RangeSet();
+  readonly #options: PackerOptions;
+  /** New rows lie beyond; what is not settled up to here is backlog. */
+  #cursor: number;
+  #nextPack = Number.NEGATIVE_INFINITY;
+
+  constructor(options: PackerOptions) {
+    this.#options = options;
+    this.#cursor = options.outbox.lastPosition;
+  }
+
+  /** The next batch: resends, then new rows, then backlog. Empty when nothing is due. */
+  next(): Message[] {
+    const { clock } = this.#options;
+    const { packMs, window, backlogWindow } = this.#options.tuning;
+    const messages: Message[] = [];
+    let bytes = 0;
+    const add = (message: Message): boolean => {
+      const size = Buffer.byteLength(message.body);
+      if (messages.length === maxBatchMessages || (messages.length > 0 && bytes + size > maxBatchBytes)) return false;
+      bytes += size;
+      messages.push(message);
+      return true;
+    };
+    for (let left = this.#options.flights.retries; left > 0; left--) {
+      const retry = this.#options.flights.takeRetry();
+      const [open, ...others] = retry ? this.#open(retry) : [];
+      if (!retry || !open) continue;
+      const message = this.#message(open, retry.resends);
+      if (!message || !add(message)) {
+        this.#options.flights.retryNext(retry);
+        break;
+      }
+      // What the message does not hold waits for its turn.
+      const rest = [{ first: message.last + 1, last: open.last }, ...others].filter(({ first, last }) => first <= last);
+      for (const range of rest) this.#options.flights.retryLater(range, retry.resends);
+    }
+
+    const inFlight = () => this.#options.flights.count + messages.length;
+    if (inFlight() < window) {
+      const message = this.#packFresh(messages);
+      if (message && add(message)) {
+        this.#cursor = message.last;
+        this.#nextPack = clock.monotonic() + packMs;
+      }
+    }
+    while (inFlight() < backlogWindow) {
+      const [old] = this.#unsent({ first: 1, last: this.#cursor }, messages);
+      const message = old && this.#message(old, 0);
+      if (!message || !add(message)) break;
+    }
+    return messages;
+  }
+
+  /** New rows, when they are due or fill a message. */
+  #packFresh(packed: readonly Range[]): Message | undefined {
+    const { outbox, clock } = this.#options;
+    const { maxMessageRows } = this.#options.tuning;
+    const { packMs, quietMs, quietRows } = this.#options.tuning;
+    const rest = outbox.lastPosition - this.#cursor < quietRows ? Math.max(0, quietMs - packMs) : 0;
+    const due = clock.monotonic() >= this.#nextPack + rest;
+    if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
+    // What is more than two messages behind the newest counts as backlog, so that new rows need not wait for it.
+    if (outbox.lastPosition - this.#cursor > 2 * maxMessageRows) this.#cursor = outbox.lastPosition - maxMessageRows;
+    const [fresh] = this.#unsent({ first: this.#cursor + 1, last: outbox.lastPosition }, packed);
+    const message = fresh && this.#message(fresh, 0);
+    return message && (due || message.last < fresh.last) ? message : undefined;
+  }
+
+  /** What of `range` has neither a receipt nor a grave. */
+  #open(range: Range): Range[] {
+    return this.#options.outbox.unsettled(range).flatMap((open) => this.buried.missing(open));
+  }
+
+  /** What of `range` is open and not under way. */
+  #unsent(range: Range, packed: readonly Range[]): Range[] {
+    const underWay = new RangeSet([...this.#options.flights.ranges, ...packed]);
+    return this.#open(range).flatMap((open) => underWay.missing(open));
+  }
+
+  /** A message with the first rows of `range`, as many as go into one. */
+  #message(range: Range, resends: number): Message | undefined {
+    const { outbox } = this.#options;
+    const { maxMessageBytes, maxMessageRows } = this.#options.tuning;
+    const span = outbox.spans().find(({ first, last }) => first <= range.first && range.first <= last);
+    if (!span) return undefined;
+    const last = Math.min(range.last, span.last, range.first + maxMessageRows - 1);
+    const rows = outbox.read({ first: range.first, last }, maxMessageBytes);
+    const end = rows.at(-1);
+    if (!end) return undefined;
+    const base = Math.max(1, outbox.firstHeld() - span.first + 1);
+    return { first: range.first, last: end.position, resends, span, body: envelope(outbox.serverId, span, base, rows) };
+  }
+}
+
+/** A message's body; rows are spliced in as they lie on disk, which spares parsing and writing them again. */
+function envelope(serverId: string, span: Span, base: number, rows: readonly StoredRow[]): string {
+  const sequenceOf = ({ position }: StoredRow) => position - span.first + 1;
+  const [head] = rows;
+  const end = rows.at(-1);
+  if (!head || !end) throw new RangeError("a message has at least one row");
+  const { incarnation } = span;
+  const range = { first: sequenceOf(head), last: sequenceOf(end) };
+  const frame = JSON.stringify({ format: batchFormat, serverId, incarnation, base, ...range });
+  const texts = rows.map((row) => `{"sequence":${sequenceOf(row)},${row.body.slice(1)}`);
+  return `${frame.slice(0, -1)},"rows":[${texts.join(",")}]}`;
+}
