@@ -38,6 +38,27 @@ export const executionRow = z.strictObject({
   executedAt: milliseconds,
   tick: count,
   delayTicks: count,
+  /** How long it ran, where executions last longer than a tick. */
+  durationMs: count.optional(),
+});
+
+/** An amount as measured, such as CPU in percent of one core; larger ones are no measurement. */
+const amount = z.number().min(0).max(1e12);
+/**
+ * What ticks used, one value each: CPU in percent of one core (200: two cores busy), IO in KiB, memory in MiB held.
+ * Each list is as long as the window's `ticks`.
+ */
+const amounts = z.array(amount).max(10_000, ofList);
+const usagePerTick = z.strictObject({ cpu: amounts, io: amounts, memory: amounts });
+/**
+ * An execution that was active in a window: from when to when in it (ms after its start), and how long it lasted in
+ * all; null when it had not ended 30 s after the window.
+ */
+const activeExecution = z.strictObject({
+  query: count,
+  from: amount,
+  to: amount,
+  durationMs: amount.nullable(),
 });
 
 /**
@@ -54,6 +75,9 @@ export const windowRow = z.strictObject({
   metrics,
   queries: z.array(identifier).max(100_000, ofList),
   ticks: z.array(z.array(count)).min(1, ofList).max(10_000, ofList),
+  /** Where executions last longer than a tick: `ticks` lists those that started, this those that ran, by index into `queries`. */
+  active: z.array(activeExecution).max(100_000, ofList).optional(),
+  usage: usagePerTick.optional(),
 });
 
 /** A tap could not see the server from `from` to `to` (Unix ms): what ran then may be missing. */
@@ -143,6 +167,8 @@ export const serverInfo = z.object({
   tickMs: z.number().positive(),
   windowTicks: z.int().min(1),
   defaultDelayTicks: count,
+  /** Executions last longer than a tick: what they cost is spread over their duration. */
+  spread: z.boolean().optional(),
   outbox: z.object({
     incarnation: identifier,
     /** Last sequence number given out; 0 before the first. Everything up to it is executed and on disk. */
@@ -166,7 +192,14 @@ export const serverInfo = z.object({
 });
 export type ServerInfo = z.infer<typeof serverInfo>;
 
-const queuedEntry = z.object({ id: identifier, queryId: identifier, arrivedTick: count, tick: count });
+const queuedEntry = z.object({
+  id: identifier,
+  queryId: identifier,
+  arrivedTick: count,
+  tick: count,
+  /** Beyond it the server does not let it wait, wherever it is placed. */
+  latestTick: count.optional(),
+});
 /** An execution waiting on the server: it arrived in `arrivedTick` and is due in `tick`. */
 export type QueuedEntry = z.infer<typeof queuedEntry>;
 
@@ -179,9 +212,14 @@ export const helloEvent = z.object({
   tickMs: z.number().positive(),
   windowTicks: z.int().min(1),
   defaultDelayTicks: count,
+  /** As in `GET /server`. */
+  spread: z.boolean().optional(),
   queue: z.array(queuedEntry),
 });
-/** Then one event a tick, sent as soon as the tick is on disk: what ran, what arrived, and the metrics window that it closed. */
+/**
+ * Then one event a tick, sent as soon as the tick is on disk: what ran (with `spread` what started), what arrived, and the
+ * metrics window that it closed. With `spread` it may come up to two ticks late, for its usage to be in it.
+ */
 export const tickEvent = z.object({
   type: z.literal("tick"),
   tick: count,
@@ -191,6 +229,10 @@ export const tickEvent = z.object({
   arrived: z.array(queuedEntry),
   /** The closed window covers ticks `firstTick..tick`; absent while none closed. */
   window: z.object({ firstTick: count, bounds: z.enum(["exact", "inferred"]), metrics }).optional(),
+  /** In the units of a window's `usage`; absent when it is not known yet. */
+  usage: z.object({ cpu: amount, io: amount, memory: amount }).optional(),
+  /** With `spread`: what ended in this tick. */
+  ended: z.array(z.object({ id: identifier, queryId: identifier, startedTick: count, durationMs: amount })).optional(),
 });
 export const streamEvent = z.discriminatedUnion("type", [helloEvent, tickEvent]);
 export type HelloEvent = z.infer<typeof helloEvent>;

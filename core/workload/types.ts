@@ -25,9 +25,26 @@ export interface WindowObservation {
   readonly ticks: readonly (readonly string[])[];
   readonly bounds: "exact" | "inferred";
   readonly metrics: Readonly<Record<Resource, Band>>;
+  /** Length of a tick; told where `usage` is. */
+  readonly tickMs?: number;
+  /** Where executions last longer than a tick: those that ran in the window. `ticks` lists those that started. */
+  readonly active?: readonly ActiveExecution[];
+  /** Of each tick, where it is measured. */
+  readonly usage?: Readonly<Record<Resource, readonly number[]>>;
 }
 
-/** What one execution of a query is believed to cost, in percent of a tick, with one standard deviation. */
+/** An execution that ran in a window from `from` to `to` (ms after its start) and lasted `durationMs` in all; null: had not ended 30 s later. */
+export interface ActiveExecution {
+  readonly queryId: string;
+  readonly from: number;
+  readonly to: number;
+  readonly durationMs: number | null;
+}
+
+/**
+ * What one execution of a query is believed to cost, in percent of a tick, with one standard deviation. Where it lasts
+ * (`durationMs`): its work in CPU ms, IO in KiB, and the MiB it holds.
+ */
 export interface CostEstimate {
   readonly mean: Triple;
   readonly sd: Triple;
@@ -35,6 +52,8 @@ export interface CostEstimate {
   readonly seen: number;
   /** Unix ms of the window in which it last ran; 0 when never seen. */
   readonly lastSeenAt: number;
+  /** How long it lasts with the server to itself, in ms; absent where executions fill no more than a tick. */
+  readonly durationMs?: number;
 }
 
 /** What a server's clock does: ticks of `tickMs`, windows of (about) `windowTicks` ticks. */
@@ -42,6 +61,8 @@ export interface Clockwork {
   readonly tickMs: number;
   readonly windowTicks: number;
   readonly defaultDelayTicks: number;
+  /** Executions last longer than a tick: what they cost is spread over their duration. */
+  readonly spread?: boolean | undefined;
 }
 
 /** An execution that waits on the server: it arrived in `arrivedTick` and will run in `tick` unless moved. */
@@ -50,6 +71,8 @@ export interface Waiting {
   readonly queryId: string;
   readonly arrivedTick: number;
   readonly tick: number;
+  /** Beyond it the server does not let it wait, wherever it is placed. */
+  readonly latestTick?: number | undefined;
 }
 
 /** One tick as the server tells it, right after it ran. */
@@ -63,6 +86,17 @@ export interface TickObservation {
     readonly bounds: "exact" | "inferred";
     readonly metrics: Readonly<Record<Resource, Band>>;
   };
+  /** As sampled: CPU in percent of one core, IO in KiB, memory in MiB held; absent when not known. */
+  readonly usage?: Readonly<Record<Resource, number>> | undefined;
+  /** Where executions last longer than a tick: what ended in this one. */
+  readonly ended?:
+    | readonly {
+        readonly id: string;
+        readonly queryId: string;
+        readonly startedTick: number;
+        readonly durationMs: number;
+      }[]
+    | undefined;
 }
 
 /** The scheduler's wish that an execution run in `tick`. */

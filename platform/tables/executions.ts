@@ -23,6 +23,7 @@ export type StoredExecution = {
   readonly delayTicks: number;
   readonly epoch: string;
   readonly tick: number;
+  readonly durationMs?: number;
   readonly expiresAt: number;
 };
 const executionFormat = "execution/2";
@@ -75,7 +76,7 @@ export function executionItem(
   row: ExecutionRow,
   ttlSeconds: number,
 ): StoredExecution {
-  const { executionId, queryId, arrivedAt, executedAt, delayTicks, epoch, tick } = row;
+  const { executionId, queryId, arrivedAt, executedAt, delayTicks, epoch, tick, durationMs } = row;
   const executed = new Date(executedAt).toISOString();
   return {
     key: `${serverId}#${queryId}#${hourOf(executedAt)}`,
@@ -88,6 +89,7 @@ export function executionItem(
     delayTicks,
     epoch,
     tick,
+    ...(durationMs !== undefined && { durationMs }),
     expiresAt: expiresAt(executedAt, ttlSeconds),
   };
 }

@@ -6,14 +6,24 @@ import { rowHash } from "./executions.ts";
 import { expiresAt, hourOf, hoursBetween, padSequence, padTime } from "./keys.ts";
 import { parseItems, queryRange, type UnreadableItem } from "./query.ts";
 
-/** As stored: `ticks` holds one group per tick, divided by `;`, each a list of indexes into `queries`, divided by `,`. */
-export const windowItemSchema = windowRow.omit({ type: true, ticks: true }).extend({
+const numbers = /^[\d.e+,;-]*$/;
+
+/**
+ * As stored, in texts since an emulator spends as long on a number as on ten texts (docs/adr/0710): `ticks` holds one group
+ * per tick, divided by `;`, each a list of indexes into `queries`, divided by `,`. `active` likewise holds index, from, to
+ * and duration (empty: none) of each execution, `usage` the values of each resource.
+ */
+export const windowItemSchema = windowRow.omit({ type: true, ticks: true, active: true, usage: true }).extend({
   key: z.string(),
   at: z.string(),
   format: z.literal(1),
   incarnation: identifier,
   metrics,
   ticks: z.string().regex(/^[\d,;]*$/),
+  active: z.string().regex(numbers).optional(),
+  usage: z
+    .object({ cpu: z.string().regex(numbers), io: z.string().regex(numbers), memory: z.string().regex(numbers) })
+    .optional(),
   expiresAt: z.int(),
 });
 export type WindowItem = z.infer<typeof windowItemSchema>;
@@ -31,11 +41,20 @@ export interface StoredWindow {
   readonly incarnation: string;
   readonly sequence: number;
   readonly tickMs: number;
+  readonly active?: readonly ActiveExecution[];
+  readonly usage?: Readonly<Record<"cpu" | "io" | "memory", readonly number[]>>;
+}
+
+interface ActiveExecution {
+  readonly queryId: string;
+  readonly from: number;
+  readonly to: number;
+  readonly durationMs: number | null;
 }
 
 /** The window as a table item; its key comes from the row alone, as an execution's does. */
 export function windowItem(serverId: string, incarnation: string, row: WindowRow, ttlSeconds: number): WindowItem {
-  const { type: _, ticks, ...fields } = row;
+  const { type: _, ticks, active, usage, ...fields } = row;
   return {
     key: `${serverId}#${hourOf(row.endedAt)}`,
     at: `${padTime(row.endedAt)}#${incarnation}#${padSequence(row.sequence)}#${rowHash(row)}`,
@@ -43,15 +62,19 @@ export function windowItem(serverId: string, incarnation: string, row: WindowRow
     incarnation,
     ...fields,
     ticks: ticks.map((ran) => ran.join(",")).join(";"),
+    ...(active && {
+      active: active.map(({ query, from, to, durationMs }) => [query, from, to, durationMs ?? ""].join(",")).join(";"),
+    }),
+    ...(usage && { usage: { cpu: usage.cpu.join(","), io: usage.io.join(","), memory: usage.memory.join(",") } }),
     expiresAt: expiresAt(row.endedAt, ttlSeconds),
   };
 }
 
-/** Throws a RangeError when a tick names a query that the item does not list. */
+/** Throws a RangeError when a tick or an execution names a query that the item does not list, or a number is none. */
 export function storedWindow(item: WindowItem): StoredWindow {
   const queryAt = (index: string): string => {
     const query = item.queries[Number(index)];
-    if (query === undefined) throw new RangeError(`ticks: no query ${index} of ${item.queries.length}`);
+    if (query === undefined) throw new RangeError(`no query ${index} of ${item.queries.length}`);
     return query;
   };
   return {
@@ -65,7 +88,32 @@ export function storedWindow(item: WindowItem): StoredWindow {
     incarnation: item.incarnation,
     sequence: item.sequence,
     tickMs: item.tickMs,
+    ...(item.active !== undefined && { active: groups(item.active).map((one) => activeExecution(one, queryAt)) }),
+    ...(item.usage && {
+      usage: { cpu: values(item.usage.cpu), io: values(item.usage.io), memory: values(item.usage.memory) },
+    }),
   };
+}
+
+function groups(text: string): string[] {
+  return text === "" ? [] : text.split(";");
+}
+
+function values(text: string): number[] {
+  return text === "" ? [] : text.split(",").map(numberOf);
+}
+
+function activeExecution(text: string, queryAt: (index: string) => string): ActiveExecution {
+  const [query = "", from = "", to = "", duration, ...more] = text.split(",");
+  if (duration === undefined || more.length > 0) throw new RangeError(`active: ${text} is not four values`);
+  const durationMs = duration === "" ? null : numberOf(duration);
+  return { queryId: queryAt(query), from: numberOf(from), to: numberOf(to), durationMs };
+}
+
+function numberOf(text: string): number {
+  const value = Number(text);
+  if (text === "" || !Number.isFinite(value)) throw new RangeError(`"${text}" is no number`);
+  return value;
 }
 
 const storedWindowSchema = windowItemSchema.transform((item, context) => {

@@ -58,8 +58,11 @@ function isDeep(value: unknown): boolean {
 function misfit(row: OutboxRow, first: number, last: number): string | undefined {
   if (row.sequence < first || row.sequence > last) return `sequence ${row.sequence} is not in ${first}..${last}`;
   if (row.type !== "window") return undefined;
-  const unknown = row.ticks.flat().find((index) => index >= row.queries.length);
-  return unknown === undefined ? undefined : `ticks: no query ${unknown} of ${row.queries.length}`;
+  const { queries, ticks, active = [], usage } = row;
+  const unknown = [...ticks.flat(), ...active.map(({ query }) => query)].find((index) => index >= queries.length);
+  if (unknown !== undefined) return `no query ${unknown} of ${queries.length}`;
+  const fits = !usage || Object.values(usage).every((values) => values.length === ticks.length);
+  return fits ? undefined : `usage is not of ${ticks.length} ticks`;
 }
 
 /** The row's own number if it can be one, else its place where the message has a row for every number. */

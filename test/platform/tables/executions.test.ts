@@ -50,6 +50,14 @@ describe("an execution's item", () => {
     });
   });
 
+  it("keeps how long it ran where that is known", async () => {
+    const document = documentAnsweredBy(() => ({
+      Items: [executionItem("s", "i", { ...row, durationMs: 1_800 }, 60)],
+    }));
+    const { executions } = await readExecutions(document, "t", "s", "q", row.executedAt, row.executedAt);
+    expect(executions).toMatchObject([{ executionId: "x", durationMs: 1_800 }]);
+  });
+
   it("is read as the row that it was, in this format and in the one before; others are told", async () => {
     const item = executionItem("s", "i", row, 60);
     const { type: _, ...fields } = row;

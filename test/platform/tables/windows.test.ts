@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readWindows, storedWindow, windowItem } from "../../../platform/tables/windows.ts";
+import { readWindows, storedWindow, windowItem, windowItemSchema } from "../../../platform/tables/windows.ts";
 import type { WindowRow } from "../../../platform/wire.ts";
 import { documentAnsweredBy } from "../../support/document.ts";
 
@@ -29,6 +29,45 @@ describe("a window's item", () => {
 
   it("keeps a single empty tick", () => {
     expect(storedWindow(windowItem("s", "i", { ...row, ticks: [[]] }, 60)).ticks).toEqual([[]]);
+  });
+});
+
+describe("the item of a window with executions that last", () => {
+  const lasting: WindowRow = {
+    ...row,
+    active: [
+      { query: 1, from: 0, to: 250.5, durationMs: 1_800 },
+      { query: 0, from: 10, to: 300, durationMs: null },
+    ],
+    usage: { cpu: [100, 0, 33.25], io: [0, 1e-7, 2], memory: [64, 64, 64] },
+  };
+
+  it("gives them back with their queries, and the usage of each tick", () => {
+    const item = windowItem("s", "i", lasting, 60);
+    expect(item).toMatchObject({ active: "1,0,250.5,1800;0,10,300,", usage: { io: "0,1e-7,2" } });
+    expect(windowItemSchema.parse(item)).toEqual(item);
+    expect(storedWindow(item)).toMatchObject({
+      active: [
+        { queryId: "b", from: 0, to: 250.5, durationMs: 1_800 },
+        { queryId: "a", from: 10, to: 300, durationMs: null },
+      ],
+      usage: lasting.usage,
+    });
+  });
+
+  it("tells that nothing ran from that it is not known what ran", () => {
+    const none = { cpu: [], io: [], memory: [] };
+    const empty = storedWindow(windowItem("s", "i", { ...row, active: [], usage: none }, 60));
+    expect(empty).toMatchObject({ active: [], usage: none });
+    const unknown = storedWindow(windowItem("s", "i", row, 60));
+    expect([unknown.active, unknown.usage]).toEqual([undefined, undefined]);
+  });
+
+  it.each(["2,0,1,5", "0,0,1", "0,0,,5", "0,0,1,5,6", "0,0,1,e"])("is not read when damaged: %s", async (active) => {
+    const item = { ...windowItem("s", "i", lasting, 60), active };
+    const document = documentAnsweredBy(() => ({ Items: [item] }));
+    const { windows, unreadable } = await readWindows(document, "t", "s", row.endedAt, row.endedAt);
+    expect([windows, unreadable.length]).toEqual([[], 1]);
   });
 });
 

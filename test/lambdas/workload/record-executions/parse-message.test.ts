@@ -68,14 +68,32 @@ describe("parseMessage", () => {
     expect(parsed).toMatchObject({ poison: [{ row: 17, sequence: undefined }] });
   });
 
-  it("refuses a window whose ticks name queries that it does not list", () => {
+  describe("of a window", () => {
     const band = { average: 1, min: 1, max: 1 };
     const window = {
       ...{ type: "window", sequence: 1, epoch: "e", endedAt: 1, tickMs: 100, firstTick: 0, bounds: "exact" },
       metrics: { cpu: band, io: band, memory: band },
       queries: ["q"],
-      ticks: [[0], [1]],
+      ticks: [[0], []],
     };
-    expect(parse(envelope([window]))).toMatchObject({ rows: [], poison: [{ reason: "ticks: no query 1 of 1" }] });
+    const usage = { cpu: [150.5, 0], io: [0, 8], memory: [64, 64] };
+    const active = { query: 0, from: 12.5, to: 200, durationMs: 340 };
+
+    it("takes what ran through it and what it used, as it comes", () => {
+      const lasting = { ...window, active: [active, { ...active, durationMs: null }], usage };
+      expect(parse(envelope([lasting]))).toMatchObject({ rows: [lasting], poison: [] });
+    });
+
+    it.each([
+      ["ticks that name queries that it does not list", { ticks: [[0], [1]] }, /no query 1 of 1/],
+      ["executions of queries that it does not list", { active: [{ ...active, query: 1 }] }, /no query 1 of 1/],
+      ["usage of other ticks than its own", { usage: { ...usage, io: [1] } }, /usage is not of 2 ticks/],
+      ["negative usage", { usage: { ...usage, cpu: [1, -1] } }, /usage\.cpu/],
+      ["usage that is not measured", { usage: { cpu: [1, 2] } }, /usage\.io/],
+      ["executions with fields that it does not know", { active: [{ ...active, cost: 1 }] }, /active\.0/],
+    ])("refuses %s", (_, wrong, reason) => {
+      const parsed = parse(envelope([{ ...window, ...wrong }]));
+      expect(parsed).toMatchObject({ rows: [], poison: [{ reason: expect.stringMatching(reason) }] });
+    });
   });
 });
