@@ -46,11 +46,22 @@ export function childEnvironment(extra: Environment = {}): Record<string, string
   return { ...Object.fromEntries(inherited), ...extra };
 }
 
+/** The user that a process of root's runs as instead. */
+export interface UnixUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Starts a process whose output is appended to the file `log`. */
 export function startProcess(
   command: string,
   args: readonly string[],
-  options: { readonly environment: Environment; readonly directory: string; readonly log: string },
+  options: {
+    readonly environment: Environment;
+    readonly directory: string;
+    readonly log: string;
+    readonly user?: UnixUser | undefined;
+  },
 ): Promise<Child> {
   mkdirSync(dirname(options.log), { recursive: true });
   const log = openSync(options.log, "a");
@@ -59,6 +70,7 @@ export function startProcess(
     env: { ...options.environment },
     detached: true,
     stdio: ["ignore", log, log],
+    ...options.user,
   });
   closeSync(log);
   const started = Promise.withResolvers<Child>();
@@ -101,6 +113,7 @@ export async function run(
     readonly directory: string;
     readonly onLine?: (line: string) => void;
     readonly signal?: AbortSignal | undefined;
+    readonly user?: UnixUser | undefined;
   },
 ): Promise<{ readonly exit: Exit; readonly output: string }> {
   const child = spawn(command, args, {
@@ -108,6 +121,7 @@ export async function run(
     env: { ...options.environment },
     stdio: ["ignore", "pipe", "pipe"],
     signal: options.signal,
+    ...options.user,
   });
   let output = "";
   let rest = "";
