@@ -7,7 +7,7 @@ import { createCapture } from "../../platform/capture.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { planRedrive, redriveLetter, withDeadLetters } from "../../platform/dead-letters.ts";
 import { readLedger } from "../../platform/ledger-file.ts";
-import { createLog } from "../../platform/log.ts";
+import { createLog, describeError } from "../../platform/log.ts";
 import { openOutbox } from "../../platform/outbox.ts";
 import { RangeSet } from "../../platform/range-set.ts";
 import { readGaps, readTombstones, scanExecutions } from "../../platform/tables/executions.ts";
@@ -15,7 +15,7 @@ import { readReceipts } from "../../platform/tables/receipts.ts";
 import { listIncarnations } from "../../platform/tables/servers.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Fault } from "./faults.ts";
-import { randomOf, scheduleRound } from "./schedule.ts";
+import { randomOf, scheduleLong, scheduleRound, scheduleSwift } from "./schedule.ts";
 import { type Verdict, verify } from "./verify.ts";
 import { World, type WorldOptions } from "./world.ts";
 
@@ -23,7 +23,10 @@ export interface CampaignOptions extends WorldOptions {
   readonly seed: number;
   readonly executions: number;
   readonly kills: number;
+  /** Faults that strike alone: the next one waits until everything of before it is recorded. */
   readonly faultsPerRound: number;
+  /** After those come kills and pauses in quick succession, about so many steps a round, with a long fault beside them. */
+  readonly swiftPerRound?: number;
   /** Names of faults, to strike with these alone. */
   readonly only?: readonly string[];
   /** How long recovery, and draining, are waited for. */
@@ -32,14 +35,16 @@ export interface CampaignOptions extends WorldOptions {
   readonly signal?: AbortSignal;
 }
 
-/** One fault and what came of it; times in seconds, undefined where it did not come in time. */
+/** One fault and what came of it; times in seconds, null where they were not looked at. */
 export interface Struck {
   readonly fault: string;
   readonly kills: number;
-  /** From the end of its cause until an execution of after that is recorded. */
-  readonly recovery: number | undefined;
+  /** From the end of its cause until an execution of after that is recorded; undefined where that did not come in time. */
+  readonly recovery: number | undefined | null;
   /** Until everything of before that is recorded, too. */
-  readonly drain: number | undefined;
+  readonly drain: number | undefined | null;
+  /** Why the fault itself did not come about as it should. */
+  readonly failed?: string;
 }
 
 export interface RoundResult extends Verdict {
@@ -74,31 +79,99 @@ export async function* campaign(options: CampaignOptions): AsyncGenerator<RoundR
 
 async function runRound(
   world: World,
-  { seed, faultsPerRound, only, patienceMs = usualPatienceMs, say, signal }: CampaignOptions,
+  options: CampaignOptions,
   round: number,
   left: { readonly executions: number; readonly kills: number },
 ): Promise<RoundResult> {
+  const { seed, faultsPerRound, swiftPerRound = 0, only, patienceMs = usualPatienceMs, say, signal } = options;
   const random = randomOf(seed * 7_919 + round);
   await world.begin();
   const struck: Struck[] = [];
-  let kills = 0;
-  for (const fault of scheduleRound(seed, round, faultsPerRound, only)) {
-    if (signal?.aborted || (kills >= left.kills && left.executions <= 0)) break;
-    await sleep(200 + random() * 1_000);
-    const result = await strike(world, fault, random, patienceMs);
+  const note = (result: Struck) => {
     struck.push(result);
-    kills += result.kills;
-    const seconds = (value: number | undefined) => (value === undefined ? "NOT in time" : `${value.toFixed(2)} s`);
-    say(
-      `  ${fault.name}: new executions recorded after ${seconds(result.recovery)}, all after ${seconds(result.drain)}`,
+    say(`  ${new Date().toISOString().slice(11, 19)} ${inWords(result)}`);
+  };
+  const enough = () => {
+    const kills = struck.reduce((sum, one) => sum + one.kills, 0);
+    return signal?.aborted || (kills >= left.kills && left.executions <= 0);
+  };
+  for (const fault of scheduleRound(seed, round, faultsPerRound, only)) {
+    if (enough()) break;
+    await sleep(200 + random() * 1_000);
+    note(
+      await strike(world, fault, random, { patienceMs, recovery: true, drain: round === 1 || fault.kind !== "light" }),
     );
   }
+  if (swiftPerRound > 0 && !enough()) await strikeSwiftly(world, options, round, { random, note, enough });
   const verdict = await settle(world, say, patienceMs);
   return { ...verdict, struck };
 }
 
-async function strike(world: World, fault: Fault, random: () => number, patienceMs: number): Promise<Struck> {
-  const kills = await fault.strike(world, random);
+/** Kills and pauses, each as soon as the one before is recovered from, while a long fault lasts and until there were enough. */
+async function strikeSwiftly(
+  world: World,
+  { seed, swiftPerRound = 0, patienceMs = usualPatienceMs, signal }: CampaignOptions,
+  round: number,
+  { random, note, enough }: { random: () => number; note: (result: Struck) => void; enough: () => boolean },
+): Promise<void> {
+  const long = scheduleLong(round);
+  let lasts = long !== undefined;
+  const lasting = long && {
+    ...long,
+    strike: (...args: Parameters<Fault["strike"]>) =>
+      long.strike(...args).finally(() => {
+        lasts = false;
+      }),
+  };
+  const judging = { patienceMs: 10 * patienceMs, recovery: true, drain: true };
+  const ended = lasting && strike(world, lasting, random, judging);
+  const steps = scheduleSwift(seed, round);
+  for (let count = 0; (count < swiftPerRound || lasts) && !enough(); count++) {
+    const [fault, other] = steps.next().value;
+    const recovery = !(lasts && long?.blocks);
+    if (!recovery && fault.atWrites) continue;
+    await sleep(random() * 300);
+    const beside = other && strike(world, other, random, { patienceMs, recovery: false, drain: false });
+    note(await strike(world, fault, random, { patienceMs, recovery, drain: false }));
+    if (beside) note(await beside);
+  }
+  // A campaign that is told to stop does not wait for minutes: the round ends without the rest of it.
+  const stopped = new Promise<undefined>((resolve) => signal?.addEventListener("abort", () => resolve(undefined)));
+  const result = signal?.aborted ? undefined : await Promise.race([ended, stopped]);
+  if (result) note(result);
+}
+
+function inWords({ fault, recovery, drain, failed }: Struck): string {
+  const seconds = (value: number | undefined) => (value === undefined ? "NOT in time" : `${value.toFixed(2)} s`);
+  const times = [
+    ...(failed === undefined ? [] : [`FAILED: ${failed}`]),
+    ...(recovery === null ? [] : [`new executions recorded after ${seconds(recovery)}`]),
+    ...(drain === null ? [] : [`all after ${seconds(drain)}`]),
+  ];
+  return `${fault}${times.length > 0 ? ": " : ""}${times.join(", ")}`;
+}
+
+/** What of a fault's consequences is waited for. */
+interface Judging {
+  readonly patienceMs: number;
+  readonly recovery: boolean;
+  readonly drain: boolean;
+}
+
+async function strike(world: World, fault: Fault, random: () => number, judging: Judging): Promise<Struck> {
+  try {
+    const kills = await fault.strike(world, random);
+    return { fault: fault.name, kills, ...(await judge(world, judging)) };
+  } catch (error) {
+    return { fault: fault.name, kills: 0, recovery: null, drain: null, failed: describeError(error) };
+  }
+}
+
+/** Waits until the loop works again, from the moment that a fault's cause is over. */
+async function judge(
+  world: World,
+  { patienceMs, recovery, drain }: Judging,
+): Promise<Pick<Struck, "recovery" | "drain">> {
   const over = performance.now();
   const since = () => (performance.now() - over) / 1_000;
   const after = await until(
@@ -106,19 +179,21 @@ async function strike(world: World, fault: Fault, random: () => number, patience
     () => world.info(),
     (info) => info !== undefined,
   );
-  if (!after) return { fault: fault.name, kills, recovery: undefined, drain: undefined };
+  if (!recovery) return { recovery: null, drain: null };
+  if (!after) return { recovery: undefined, drain: drain ? undefined : null };
   const fresh = await until(
     patienceMs,
     () => recordedAfter(world, after),
     (recorded) => recorded,
   );
-  const recovery = fresh ? since() : undefined;
+  const recovered = fresh ? since() : undefined;
+  if (!drain) return { recovery: recovered, drain: null };
   const drained = await until(
     patienceMs,
     () => isDrained(world, after),
     (yes) => yes,
   );
-  return { fault: fault.name, kills, recovery, drain: drained ? since() : undefined };
+  return { recovery: recovered, drain: drained ? since() : undefined };
 }
 
 /** Whether anything is recorded that the database executed after it had answered `after`. */
@@ -178,20 +253,23 @@ async function settle(
   const sources = { sqs: aws.sqs, document: aws.document, names };
   const held = new Map([[serverId, outbox.held()]]);
   let letters = 0;
-  const redriven = await until(
-    patienceMs,
-    async () => {
-      const waiting = outbox.state().waiting;
-      if (waiting > 0 && letters++ % 50 === 49) {
-        await withDeadLetters(sources, 1_000, async (found) => {
-          for (const letter of found) await redriveLetter(sources, letter, planRedrive(letter, held));
-        });
-      }
-      return outbox.state().waiting;
-    },
-    (waiting) => waiting === 0,
-  );
-  if (redriven === undefined) say(`  ${outbox.state().waiting} rows wait, and no receipt comes`);
+  const settled = async () => {
+    const waiting = outbox.state().waiting;
+    if (waiting > 0 && letters++ % 50 === 49) {
+      await withDeadLetters(sources, 1_000, async (found) => {
+        for (const letter of found) await redriveLetter(sources, letter, planRedrive(letter, held));
+      });
+    }
+    return waiting;
+  };
+  // As long as it becomes less.
+  let waiting = outbox.state().waiting;
+  for (let before = Number.POSITIVE_INFINITY; waiting > 0 && waiting < before; ) {
+    before = waiting;
+    await until(patienceMs, settled, (left) => left === 0);
+    waiting = outbox.state().waiting;
+  }
+  if (waiting > 0) say(`  ${waiting} rows wait, and no receipt comes`);
   const info = capture.info();
   stop.abort();
   await running;

@@ -14,8 +14,20 @@ import type { World } from "./world.ts";
 
 export interface Fault {
   readonly name: string;
-  /** `light`: hardly costs time. `heavy`: everything is sent again afterwards. `loss`: may take rows with it, which must then be told. */
+  /**
+   * `light`: hardly costs time. `heavy`: everything is sent again afterwards. `loss`: may take rows with it, which must then
+   * be told. `long`: takes minutes, while others strike.
+   */
   readonly kind: "light" | "heavy" | "loss" | "long";
+  /**
+   * A kill or a pause, fit to come in quick succession: of what `records`, of what `steers` and may die at the same time as
+   * one that records, or one that comes `alone`, since it starts other processes or takes long.
+   */
+  readonly swift?: "records" | "steers" | "alone";
+  /** Nothing is recorded while it lasts... */
+  readonly blocks?: true;
+  /** ...and this waits until something is. */
+  readonly atWrites?: true;
   /** @returns how many processes it killed or paused */
   strike(world: World, random: () => number): Promise<number>;
 }
@@ -41,9 +53,13 @@ async function pause(pids: readonly number[], ms: number): Promise<number> {
 function killedAt(at: NonNullable<Control["death"]>["at"]): Fault["strike"] {
   return async (world, random) => {
     const pid = world.pidOf("database");
+    if (!signal(pid, "SIGCONT")) return 0;
     world.control({ death: { at, id: Math.floor(random() * 2 ** 32) } });
     const deadline = performance.now() + 5_000;
-    while (signal(pid, "SIGCONT") && performance.now() < deadline) await sleep(5);
+    while (signal(pid, "SIGCONT")) {
+      if (performance.now() > deadline) return 0;
+      await sleep(5);
+    }
     return 1;
   };
 }
@@ -52,7 +68,7 @@ function killedAt(at: NonNullable<Control["death"]>["at"]): Fault["strike"] {
 async function atNext(proxy: FaultProxy, matches: (request: Request) => boolean, have: (request: Request) => Conduct) {
   const struck = Promise.withResolvers<void>();
   let done = false;
-  proxy.strike((request) => {
+  const end = proxy.strike((request) => {
     if (done || !matches(request)) return { do: "pass" };
     done = true;
     const conduct = have(request);
@@ -61,7 +77,7 @@ async function atNext(proxy: FaultProxy, matches: (request: Request) => boolean,
   });
   await Promise.race([struck.promise, sleep(8_000)]);
   await sleep(20);
-  proxy.heal();
+  end();
 }
 
 /** Does the same to each request that matches, with a probability, for a while. */
@@ -72,13 +88,14 @@ async function forAWhile(
   conduct: (request: Request) => Conduct | undefined,
   share = 0.8,
 ): Promise<void> {
-  for (const proxy of proxies) {
-    proxy.strike((request) => (random() < share ? conduct(request) : undefined) ?? { do: "pass" });
+  const ends = proxies.map((proxy) => {
+    const end = proxy.strike((request) => (random() < share ? conduct(request) : undefined) ?? { do: "pass" });
     // Also what is under way.
     proxy.cutAll();
-  }
+    return end;
+  });
   await sleep(ms);
-  for (const proxy of proxies) proxy.heal();
+  for (const end of ends) end();
 }
 
 const isSend = ({ operation }: Request) => operation === "SendMessageBatch";
@@ -89,6 +106,10 @@ const isDynamo = ({ service }: Request) => service === "dynamodb";
 function refusal(status: number, type: string): Conduct {
   const body = JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${type}`, message: "of a fault campaign" });
   return { do: "answer", status, body };
+}
+
+function bodiesOf({ body }: Request): string[] {
+  return JSON.parse(body).Entries.map(({ MessageBody }: { MessageBody: string }) => MessageBody);
 }
 
 /** What SQS says when it has taken a batch. */
@@ -149,14 +170,21 @@ export const faults: readonly Fault[] = [
   {
     name: "database killed",
     kind: "light",
+    swift: "records",
     strike: async (world) => kill(world, "database"),
   },
-  { name: "database killed in mid-tick", kind: "light", strike: killedAt("before transaction") },
-  { name: "database killed in mid-transaction", kind: "light", strike: killedAt("before commit") },
-  { name: "database killed between outbox and ledger", kind: "light", strike: killedAt("after commit") },
+  { name: "database killed in mid-tick", kind: "light", swift: "records", strike: killedAt("before transaction") },
+  { name: "database killed in mid-transaction", kind: "light", swift: "records", strike: killedAt("before commit") },
+  {
+    name: "database killed between outbox and ledger",
+    kind: "light",
+    swift: "records",
+    strike: killedAt("after commit"),
+  },
   {
     name: "sender killed before its message arrives",
     kind: "light",
+    swift: "records",
     async strike(world) {
       let killed = 0;
       await atNext(world.serverSide, isSend, () => {
@@ -169,6 +197,7 @@ export const faults: readonly Fault[] = [
   {
     name: "sender killed before it learns that its message arrived",
     kind: "light",
+    swift: "records",
     async strike(world) {
       let killed = 0;
       await atNext(world.serverSide, isSend, () => {
@@ -181,12 +210,14 @@ export const faults: readonly Fault[] = [
   {
     name: "database paused",
     kind: "light",
+    swift: "records",
     strike: (world, random) => pause([world.pidOf("database")], between(random, 500, 3_000)),
   },
-  { name: "scheduler killed", kind: "light", strike: async (world) => kill(world, "scheduler") },
+  { name: "scheduler killed", kind: "light", swift: "steers", strike: async (world) => kill(world, "scheduler") },
   {
     name: "scheduler paused beyond its lease",
-    kind: "long",
+    kind: "light",
+    swift: "alone",
     async strike(world) {
       const rival = runRival(world.planOf("scheduler"), { EVENKEEL_SLOT: "scheduler-2", STATUS_PORT: "0" });
       const paused = await pause([world.pidOf("scheduler")], 6_000);
@@ -197,6 +228,8 @@ export const faults: readonly Fault[] = [
   {
     name: "function killed in mid-batch",
     kind: "light",
+    swift: "records",
+    atWrites: true,
     async strike(world) {
       let killed = 0;
       await atNext(world.functionSide, isWrite, () => {
@@ -209,6 +242,8 @@ export const faults: readonly Fault[] = [
   {
     name: "function killed after the write, before its answer",
     kind: "light",
+    swift: "records",
+    atWrites: true,
     async strike(world) {
       let killed = 0;
       await atNext(world.functionSide, isReceipt, () => {
@@ -225,7 +260,14 @@ export const faults: readonly Fault[] = [
   {
     name: "function paused",
     kind: "light",
+    swift: "records",
     strike: (world, random) => pause(world.functionProcesses(), between(random, 500, 3_000)),
+  },
+  {
+    name: "cloud paused",
+    kind: "light",
+    swift: "records",
+    strike: (world, random) => pause([world.cloudProcess()], between(random, 500, 3_000)),
   },
   {
     name: "cloud killed with all its state",
@@ -239,6 +281,7 @@ export const faults: readonly Fault[] = [
   {
     name: "supervisor killed",
     kind: "light",
+    swift: "alone",
     async strike(world) {
       await world.killSupervisor();
       // As a person does who starts it again: it ends what was left behind.
@@ -247,7 +290,24 @@ export const faults: readonly Fault[] = [
     },
   },
   { name: "queue away for 5 s", kind: "light", strike: away(5) },
-  { name: "queue away for 10 min", kind: "long", strike: away(600) },
+  { name: "queue away for 10 min", kind: "long", blocks: true, strike: away(600) },
+  {
+    name: "messages held back for 5 min",
+    kind: "long",
+    // The sender is told that the queue has them; they arrive after all others, the last one first.
+    async strike(world) {
+      const held: string[] = [];
+      for (let count = 5; count > 0; count--) {
+        await atNext(world.serverSide, isSend, (request) => {
+          held.push(...bodiesOf(request));
+          return taken(request);
+        });
+      }
+      await sleep(305_000);
+      for (const body of held.reverse()) await sendRaw.send(world, body);
+      return 0;
+    },
+  },
   {
     name: "queue emptied",
     kind: "light",

@@ -65,6 +65,7 @@ async function main(): Promise<void> {
     kills,
     rate: number("rate", 1),
     faultsPerRound: Math.min(40, Math.max(5, kills)),
+    swiftPerRound: kills > 100 && !values.only ? 150 : 0,
     ...(values.only && { only: values.only }),
     mutant: controlSchema.shape.mutant.parse(values.mutant),
     say,
@@ -87,14 +88,16 @@ async function main(): Promise<void> {
       of.count,
       of.kills,
       of.recoveryP50 ?? "-",
+      of.recoveryP99 ?? "-",
       of.recoveryMax ?? "-",
       of.drainMax ?? "-",
     ]);
-    const table = formatTable(["fault", "times", "kills", "recovery p50 s", "max", "drain max s"], rows);
-    const lines = Object.entries(figures).map(([name, value]) => [name, value ?? "-"]);
+    const table = formatTable(["fault", "times", "kills", "recovery p50 s", "p99", "max", "drain max s"], rows);
+    const { failed, ...numbers } = figures;
+    const lines = Object.entries({ ...numbers, failed: failed.length }).map(([name, value]) => [name, value ?? "-"]);
     process.stdout.write(`${table}\n\n${formatTable(["", ""], lines).trim()}\n`);
   }
-  const bad = figures.lost + figures.duplicated + figures.wrong + figures.auditMissing;
+  const bad = figures.lost + figures.duplicated + figures.wrong + figures.auditMissing + figures.failed.length;
   process.exitCode = bad > 0 ? 1 : 0;
 }
 

@@ -29,13 +29,13 @@ export type Conduct =
   | { readonly do: "answer"; readonly status: number; readonly body: string };
 
 type Decide = (request: Request) => Conduct | Promise<Conduct>;
-const pass: Decide = () => ({ do: "pass" });
 
 export class FaultProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #target: { readonly host: string; readonly port: number };
-  #decide: Decide = pass;
+  /** The newest decides first. */
+  #deciders: readonly Decide[] = [];
   /** Told of every request that passes through unharmed. */
   observe: (request: Request) => void = () => {};
   port = 0;
@@ -57,15 +57,30 @@ export class FaultProxy {
     return `http://localhost:${this.port}`;
   }
 
-  /** From now on, until `heal`. */
-  strike(decide: Decide): void {
-    this.#decide = decide;
+  /**
+   * From now on, until what is returned is called, or `heal`. Several may be at work: what one lets pass the one before it
+   * decides on. The end cuts all connections: what hangs must not outlive its fault.
+   */
+  strike(decide: Decide): () => void {
+    this.#deciders = [decide, ...this.#deciders];
+    return () => {
+      this.#deciders = this.#deciders.filter((other) => other !== decide);
+      this.cutAll();
+    };
   }
 
-  /** Cuts all connections: what hangs must not outlive its fault. */
+  /** Ends every fault. */
   heal(): void {
-    this.#decide = pass;
+    this.#deciders = [];
     this.cutAll();
+  }
+
+  async #decide(request: Request): Promise<Conduct> {
+    for (const decide of this.#deciders) {
+      const conduct = await decide(request);
+      if (conduct.do !== "pass") return conduct;
+    }
+    return { do: "pass" };
   }
 
   cutAll(): void {

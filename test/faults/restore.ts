@@ -8,7 +8,7 @@ import type { World } from "./world.ts";
 /** Nothing is written while `work` goes on: a point in time is one for all of a table. */
 async function atOnePoint<T>(world: World, work: () => Promise<T>): Promise<T> {
   const gate = Promise.withResolvers<void>();
-  world.functionSide.strike(async () => {
+  const end = world.functionSide.strike(async () => {
     await gate.promise;
     return { do: "pass" };
   });
@@ -18,7 +18,7 @@ async function atOnePoint<T>(world: World, work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     gate.resolve();
-    world.functionSide.heal();
+    end();
   }
 }
 

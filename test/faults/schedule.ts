@@ -9,8 +9,9 @@ export function randomOf(seed: number): () => number {
 }
 
 /**
- * The faults of round `round`: every light one comes round before any comes again, heavy ones stand between, and what may
- * take rows with it comes last, since nothing could heal a table that is lost after that.
+ * The faults of round `round` that strike alone: every light one comes round before any comes again, heavy ones stand in the
+ * first third, before the tables are large, and what may take rows with it comes last, since nothing could heal a table that
+ * is lost after that.
  * @param length how many faults
  * @param only names, to strike with these alone
  */
@@ -22,13 +23,33 @@ export function scheduleRound(seed: number, round: number, length: number, only:
   const others: Fault[] = [];
   while (others.length < length - losses.length) {
     const heavy = shuffled(chosen("heavy"), random).slice(0, only.length > 0 ? undefined : 2);
-    const batch = shuffled([...chosen("light"), ...heavy], random);
-    if (batch.length === 0) break;
-    others.push(...batch);
+    const light = shuffled(chosen("light"), random);
+    if (heavy.length + light.length === 0) break;
+    const third = Math.ceil(light.length / 3);
+    others.push(...shuffled([...heavy, ...light.slice(0, third)], random), ...light.slice(third));
   }
-  const order = [...others.slice(0, Math.max(0, length - losses.length)), ...losses];
-  // The long ones once in ten rounds.
-  return round % 10 === 0 && length >= 40 ? [...chosen("long"), ...order] : order;
+  return [...others.slice(0, Math.max(0, length - losses.length)), ...losses];
+}
+
+/** The long fault that goes on beside the swift ones of round `round`, if there is one: each in its turn, then none. */
+export function scheduleLong(round: number): Fault | undefined {
+  const long = faults.filter(({ kind }) => kind === "long");
+  return long[(round - 1) % (long.length + 1)];
+}
+
+/** What strikes at the same time: the first is waited for, the other is of processes that do not record. */
+export type SwiftStep = readonly [Fault, ...Fault[]];
+
+/** Kills and pauses in quick succession, of all processes, without end: every one of a batch before any comes again. */
+export function* scheduleSwift(seed: number, round: number): Generator<SwiftStep, never> {
+  const random = randomOf(seed * 15_485_863 + round);
+  const swift = (kind: Fault["swift"]) => faults.filter((fault) => fault.swift === kind);
+  for (;;) {
+    for (const fault of shuffled([...swift("records"), ...swift("alone")], random)) {
+      const [other] = random() < 0.6 ? shuffled(swift("steers"), random) : [];
+      yield other && fault.swift === "records" ? [fault, other] : [fault];
+    }
+  }
 }
 
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {

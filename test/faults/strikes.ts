@@ -70,6 +70,8 @@ function send({ aws, names }: World, body: string): Promise<unknown> {
 }
 
 export const sendRaw = {
+  send,
+
   /** Messages that were sent before, some of them long ago, in any order. */
   async again(world: World, random: () => number, count: number): Promise<void> {
     for (let left = Math.min(count, world.sent.length); left > 0; left--) {

@@ -18,6 +18,8 @@ export interface Summary {
   readonly drainMax: number | null;
   /** Faults after which nothing new was recorded within 90 s. */
   readonly notRecovered: number;
+  /** Faults that did not come about as they should, or found what must not be: why. */
+  readonly failed: readonly string[];
   readonly faults: Readonly<Record<string, FaultSummary>>;
 }
 
@@ -25,6 +27,7 @@ export interface FaultSummary {
   readonly count: number;
   readonly kills: number;
   readonly recoveryP50: number | null;
+  readonly recoveryP99: number | null;
   readonly recoveryMax: number | null;
   readonly drainMax: number | null;
 }
@@ -49,6 +52,7 @@ export function summarize(rounds: readonly RoundResult[]): Summary {
     drainP50: quantile(times(struck, "drain"), 0.5),
     drainMax: quantile(times(struck, "drain"), 1),
     notRecovered: struck.filter(({ recovery }) => recovery === undefined).length,
+    failed: struck.flatMap(({ fault, failed }) => (failed === undefined ? [] : [`${fault}: ${failed}`])),
     faults: Object.fromEntries(
       [...byFault].sort().map(([fault, of]) => [
         fault,
@@ -56,6 +60,7 @@ export function summarize(rounds: readonly RoundResult[]): Summary {
           count: of.length,
           kills: of.reduce((sum, { kills }) => sum + kills, 0),
           recoveryP50: quantile(times(of, "recovery"), 0.5),
+          recoveryP99: quantile(times(of, "recovery"), 0.99),
           recoveryMax: quantile(times(of, "recovery"), 1),
           drainMax: quantile(times(of, "drain"), 1),
         },

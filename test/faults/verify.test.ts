@@ -23,6 +23,14 @@ describe("the campaign's verdict", () => {
     expect(verify(ledger, [entry(1), entry(3)], 0)).toMatchObject({ lost: 1 });
   });
 
+  it("finds a row that a damaged outbox has numbered anew, and whose content must be the same", () => {
+    const moved = { incarnation: "j", sequence: 1 };
+    expect(verify(ledger, [entry(1), entry(2), entry(3, moved)], 0)).toMatchObject({ lost: 0, wrong: 0 });
+    expect(verify(ledger, [entry(1), entry(2), entry(3, { ...moved, queryId: "other" })], 0)).toMatchObject({
+      lost: 1,
+    });
+  });
+
   it("takes what a damaged outbox has told for told, and no more than that", () => {
     expect(verify(ledger, [entry(3)], 1)).toMatchObject({ lost: 1, told: 1 });
   });

@@ -28,9 +28,13 @@ export interface Verdict {
  */
 export function verify(ledger: readonly LedgerEntry[], recorded: readonly Recorded[], toldLost: number): Verdict {
   const rows = new Map<string, string>();
+  /** Where what has this content stands. */
+  const places = new Map<string, string>();
   const times = new Map<string, number>();
   for (const row of recorded) {
-    rows.set(`${row.incarnation} ${row.sequence}`, contentOf(row));
+    const place = `${row.incarnation} ${row.sequence}`;
+    rows.set(place, contentOf(row));
+    places.set(contentOf(row), place);
     const execution = `${row.epoch} ${row.executionId}`;
     times.set(execution, (times.get(execution) ?? 0) + 1);
   }
@@ -39,7 +43,9 @@ export function verify(ledger: readonly LedgerEntry[], recorded: readonly Record
   const lastTicks = new Map<string, number>();
   for (const entry of ledger) {
     lastTicks.set(entry.epoch, Math.max(lastTicks.get(entry.epoch) ?? -1, entry.tick));
-    const place = `${entry.incarnation} ${entry.sequence}`;
+    const own = `${entry.incarnation} ${entry.sequence}`;
+    // Rows that had never been sent get a new incarnation with an outbox that is damaged.
+    const place = rows.has(own) ? own : (places.get(contentOf(entry)) ?? own);
     const row = rows.get(place);
     if (row === undefined) missing++;
     else if (row !== contentOf(entry)) wrong++;

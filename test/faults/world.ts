@@ -1,7 +1,7 @@
 /** What a fault strikes: the loop's real processes on an embedded cloud, with a faulty network before it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -167,13 +167,18 @@ export class World {
 
   /** Ready when the processes are. */
   async startSupervisor(): Promise<void> {
+    this.#spawnSupervisor();
+    await this.#answering();
+  }
+
+  #spawnSupervisor(): void {
     const log = openSync(join(this.#home, "supervisor.log"), "a");
     const script = new URL("./supervisor.ts", import.meta.url).pathname;
     this.#supervisor = spawn(process.execPath, [script, join(this.#home, "plans.json")], {
       env: childEnvironment({ [campaignVariable]: this.directory }),
       stdio: ["ignore", log, log],
     });
-    await this.#answering();
+    closeSync(log);
   }
 
   /** Leaves its processes behind. */
@@ -221,6 +226,12 @@ export class World {
     rmSync(state, { recursive: true, force: true });
     cpSync(join(this.directory, "fresh-state"), state, { recursive: true });
     this.#cloud = await startCloudIn(this.directory, this.#cloudPort, this.functionSide.url);
+  }
+
+  cloudProcess(): number {
+    const pid = this.#cloud.child?.pid;
+    if (pid === undefined) throw new Error("the cloud has no process of ours");
+    return pid;
   }
 
   /** The processes that run the functions now. */
@@ -275,10 +286,18 @@ export class World {
     return client.server().catch(() => undefined);
   }
 
+  /** Whether the supervisor that runs now has started everything. */
+  #supervised(): boolean {
+    const run = readRun(this.#home);
+    return run?.supervisor.pid === this.#supervisor?.pid && run?.processes.length === this.#plans.length;
+  }
+
   async #answering(deadlineMs = 60_000): Promise<void> {
     const deadline = performance.now() + deadlineMs;
-    while (!(await this.info())) {
+    while (!this.#supervised() || !(await this.info())) {
       if (performance.now() > deadline) throw new Error(`the database does not come up: see ${this.#home}`);
+      // As a person does whose start failed because a process was killed in it.
+      if (this.#supervisor && this.#supervisor.exitCode !== null) this.#spawnSupervisor();
       await sleep(50);
     }
   }
