@@ -5,6 +5,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   pace: async () => (await import("./pace.ts")).pace,
   memory: async () => (await import("./memory.ts")).memory,
   bound: async () => (await import("./bound.ts")).bound,
+  pacing: async () => (await import("./pacing.ts")).pacing,
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
   durability: async () => (await import("./durability.ts")).durability,

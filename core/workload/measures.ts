@@ -39,6 +39,21 @@ export function judgeWindow(metrics: Metrics, ran: number, waited: boolean, widt
   return { inBand: isInBand(metrics, width), idle: false, deviation: deviation(metrics) };
 }
 
+/**
+ * Where executions last longer than a tick, a second (window) is in band when its CPU lies within `width` (relative) of
+ * the mean of all seconds of the same phase of a run in which work waited or ran.
+ */
+export function isLevel(usage: number, mean: number, width = 0.1): boolean {
+  return Math.abs(usage - mean) <= width * mean;
+}
+
+/** The share of seconds in band; undefined of none. `usages`: the CPU of each second in which work waited or ran. */
+export function levelShare(usages: readonly number[], width = 0.1): number | undefined {
+  if (usages.length === 0) return undefined;
+  const mean = usages.reduce((sum, usage) => sum + usage, 0) / usages.length;
+  return usages.filter((usage) => isLevel(usage, mean, width)).length / usages.length;
+}
+
 /** Value at `share` (0 to 1) of ascending values, by the nearest-rank method; undefined when there are none. */
 export function percentile(ascending: readonly number[], share: number): number | undefined {
   return ascending[Math.min(ascending.length - 1, Math.max(0, Math.ceil(share * ascending.length) - 1))];

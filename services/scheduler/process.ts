@@ -1,5 +1,6 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { z } from "zod";
+import { createPacing } from "../../core/workload/pacing/pacing.ts";
 import { createSteering } from "../../core/workload/steering/steering.ts";
 import { createDocument, createEventBridge } from "../../platform/aws.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
@@ -152,7 +153,8 @@ async function main(): Promise<void> {
         busName: settings.EVENKEEL_BUS_NAME,
         readCosts: readCostsOf(document, settings.EVENKEEL_COSTS_TABLE, serverId),
       }),
-      createSteering: (given) => createSteering({ ...given, seed: randomInt(2 ** 32) }),
+      createSteering: (given) =>
+        given.clockwork.spread ? createPacing(given) : createSteering({ ...given, seed: randomInt(2 ** 32) }),
       api: settings.EVENKEEL_API,
       clock,
       log,

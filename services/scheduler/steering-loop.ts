@@ -93,8 +93,8 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
   });
 
   function build(event: HelloEvent): Steering {
-    const { tickMs, windowTicks, defaultDelayTicks } = event;
-    const settings = { clockwork: { tickMs, windowTicks, defaultDelayTicks }, api, knobs };
+    const { tickMs, windowTicks, defaultDelayTicks, spread } = event;
+    const settings = { clockwork: { tickMs, windowTicks, defaultDelayTicks, spread }, api, knobs };
     const saved = steering?.save() ?? options.saved;
     let built: Steering;
     try {
@@ -117,7 +117,7 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
     dueTicks.clear();
     for (const waiting of event.queue) dueTicks.set(waiting.id, waiting.tick);
     steering.resume(event.tick, event.queue);
-    tracker.begin(event.queue.length);
+    tracker.begin(event.queue.length, event.spread);
     journal.begin(event, clock.now());
   }
 

@@ -1,4 +1,4 @@
-import { Histogram, judgeWindow, percentile } from "../../core/workload/measures.ts";
+import { Histogram, isLevel, judgeWindow, percentile, type WindowJudgement } from "../../core/workload/measures.ts";
 import type { WindowRecord } from "../../platform/scheduler-status.ts";
 import type { TickEvent } from "../../platform/wire.ts";
 
@@ -7,6 +7,8 @@ const keptMinutes = 10;
 const keptWindowsMs = 60 * minuteMs;
 const mostWindows = 3_600;
 const keptPlans = 600;
+/** The mean that seconds are judged by is of about so many. */
+const meanGain = 1 / 120;
 
 interface Minute {
   readonly startsAt: number;
@@ -24,10 +26,17 @@ export class Tracker {
   #waited = false;
   /** Delays, in ticks, of what ran in the window so far. */
   #ran: number[] = [];
+  /** Where executions last: the CPU of the window so far, and the mean of windows in which work waited or ran. */
+  #spread = false;
+  #used = 0;
+  #meanUsed = 0;
+  #active = 0;
   placements = 0;
 
-  /** After a `hello`: `waiting` executions wait. */
-  begin(waiting: number): void {
+  /** After a `hello`: `waiting` executions wait. @param spread whether executions last longer than a tick */
+  begin(waiting: number, spread = false): void {
+    this.#spread = spread;
+    this.#used = 0;
     this.#backlog = waiting;
     this.#ran = [];
     this.#waited = waiting > 0;
@@ -42,6 +51,7 @@ export class Tracker {
       delays.add(delay);
       this.#ran.push(delay);
     }
+    this.#used += event.usage?.cpu ?? 0;
     if (event.window) this.#closeWindow(event.tick, event.window.metrics, now, bandWidth, tickMs);
   }
 
@@ -98,7 +108,9 @@ export class Tracker {
     this.#windows.push({
       endedAt: now,
       lastTick,
-      ...judgeWindow(metrics, this.#ran.length, this.#waited, bandWidth),
+      ...(this.#spread
+        ? this.#judgeSecond(bandWidth)
+        : judgeWindow(metrics, this.#ran.length, this.#waited, bandWidth)),
       ran: this.#ran.length,
       backlog: this.#backlog,
       delayP95Seconds: p95 === undefined ? null : (p95 * tickMs) / 1_000,
@@ -108,7 +120,18 @@ export class Tracker {
     if (oldest && (this.#windows.length > mostWindows || oldest.endedAt <= now - keptWindowsMs))
       this.#windows = this.#windows.slice(-mostWindows).filter(({ endedAt }) => endedAt > now - keptWindowsMs);
     this.#ran = [];
+    this.#used = 0;
     this.#waited = false;
+  }
+
+  /** Against the mean of the latest seconds: what is to come cannot count yet. */
+  #judgeSecond(bandWidth: number): WindowJudgement {
+    const used = this.#used;
+    if (this.#waited || this.#ran.length > 0)
+      this.#meanUsed += (used - this.#meanUsed) * Math.max(meanGain, 1 / ++this.#active);
+    const mean = this.#meanUsed;
+    const deviation = mean > 0 ? Math.abs(used - mean) / mean : 0;
+    return { inBand: isLevel(used, mean, bandWidth), idle: this.#ran.length === 0 && this.#waited, deviation };
   }
 
   /** Executions per second over the last minutes; undefined before half a minute has passed. */

@@ -88,6 +88,24 @@ describe("the steering loop", () => {
     expect(built[0]?.saved).toEqual({ from: "before" });
   });
 
+  it("tells the planner that executions last, and what ticks used and what ended in them", async () => {
+    const told: unknown[] = [];
+    const { loop } = setup({
+      create({ clockwork }) {
+        told.push(clockwork.spread);
+        const steering = new ShiftSteering(10, undefined);
+        steering.observe = ({ usage, ended }) => told.push(usage, ended);
+        return steering;
+      },
+    });
+    const usage = { cpu: 12.5, io: 0, memory: 8 };
+    const ended = [{ id: "a", queryId: "q", startedTick: 3, durationMs: 170 }];
+    loop.onEvent({ ...hello(4), spread: true });
+    loop.onEvent({ ...tick(5), usage, ended });
+    await turn();
+    expect(told).toEqual([true, usage, ended]);
+  });
+
   it("can say of each execution where it was placed, and with whom", async () => {
     const { loop, journal } = setup();
     loop.onEvent(hello(4, [entry("a", 3)]));

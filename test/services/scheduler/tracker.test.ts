@@ -55,6 +55,26 @@ describe("what the status page shows", () => {
     expect(empty.summary(0, 100).inBand.lastMinute).toBe(0.5);
   });
 
+  it("judges a second of executions that last by the mean of the seconds before it", () => {
+    const tracker = new Tracker();
+    tracker.begin(1, true);
+    const second = (cpu: number) => {
+      const usage = { cpu, io: 0, memory: 0 };
+      tracker.tick(
+        tick(0, [], 0, { usage, window: window({ ...metrics, cpu: { average: 5, min: 0, max: 50 } }) }),
+        0,
+        0.1,
+        100,
+      );
+      return tracker.windows().at(-1);
+    };
+    expect(second(100)).toMatchObject({ inBand: true, deviation: 0 });
+    expect(second(98)).toMatchObject({ inBand: true });
+    expect(second(150)).toMatchObject({ inBand: false, deviation: expect.closeTo(0.293, 2) });
+    tracker.begin(1, false);
+    expect(second(100)).toMatchObject({ inBand: false, deviation: 1, idle: true });
+  });
+
   it("shows the last minute and the last ten, and forgets what is older", () => {
     const tracker = new Tracker();
     tracker.begin(0);

@@ -1,0 +1,100 @@
+/** `bench pacing`: how level the seconds of a database are whose executions last, in virtual time. */
+import { parseArgs } from "node:util";
+import { levelShare } from "../core/workload/measures.ts";
+import { createGate, type GateName } from "./pacing/gates.ts";
+import { type LoadName, loadOf } from "./pacing/loads.ts";
+import { SpreadWorld } from "./pacing/world.ts";
+import { choice, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
+
+const help = `How level the seconds of a database are whose executions last longer than a tick, in virtual time: 24 queries
+fire in bursts each 12 s over a background of short statements, on two cores; a second is in band when its CPU lies within
+10% of the mean of all.
+
+  bench pacing [options]
+
+  --load heavy|light            about 900 CPU ms/s, longest query 242 ms; 165 ms/s, longest 55 ms (heavy)
+  --gate none|tokens|evenkeel   who delays: no one, a gate of tokens with the true mean costs, the planner (evenkeel)
+  --seed <n>                    (1)
+  --seconds <n>                 virtual seconds, of which the first are not counted (240)
+  --warmup <n>                  how many those are (120)
+  --json                        one JSON line for machines
+`;
+
+export interface PacingRun {
+  readonly load: LoadName;
+  readonly gate: GateName;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly warmup: number;
+  /** Tells the planner the same cost for each query, to show that the bench sees it. */
+  readonly spoil?: boolean;
+}
+
+/** CPU in ms a second, delays in seconds. */
+export interface PacingResult {
+  readonly load: LoadName;
+  readonly gate: GateName;
+  readonly seconds: number;
+  readonly cpuMs: number;
+  readonly inBand: number;
+  /** Of the seconds' CPU, relative to its mean. */
+  readonly deviation: number;
+  readonly delayP50: number;
+  readonly delayP95: number;
+  readonly delayMax: number;
+}
+
+export function run({ load: name, gate, seed, seconds, warmup, spoil = false }: PacingRun): PacingResult {
+  const load = loadOf(name, seed);
+  const world = new SpreadWorld({ load, seed, cores: 2, answerMs: 12, deferTicks: 200 });
+  world.run(seconds, createGate(gate, load, spoil));
+  const used = world
+    .seconds()
+    .slice(warmup)
+    .filter(({ active }) => active)
+    .map(({ sampled }) => sampled);
+  const mean = used.reduce((sum, ms) => sum + ms, 0) / used.length;
+  const variance = used.reduce((sum, ms) => sum + (ms - mean) ** 2, 0) / used.length;
+  const delays = world.delaysFrom(warmup);
+  return {
+    load: name,
+    gate,
+    seconds: used.length,
+    cpuMs: rounded(mean, 1),
+    inBand: rounded(levelShare(used) ?? 0, 3),
+    deviation: rounded(Math.sqrt(variance) / mean, 3),
+    delayP50: rounded(quantile(delays, 0.5), 1),
+    delayP95: rounded(quantile(delays, 0.95), 1),
+    delayMax: rounded(quantile(delays, 1), 1),
+  };
+}
+
+export async function pacing(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      load: { type: "string", default: "heavy" },
+      gate: { type: "string", default: "evenkeel" },
+      seed: { type: "string", default: "1" },
+      seconds: { type: "string", default: "240" },
+      warmup: { type: "string", default: "120" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return;
+  }
+  const seconds = wholeNumber("seconds", values.seconds, 100_000);
+  print(
+    run({
+      load: choice("load", values.load, ["heavy", "light"]),
+      gate: choice("gate", values.gate, ["none", "tokens", "evenkeel"]),
+      seed: wholeNumber("seed", values.seed, 0xffffffff),
+      seconds,
+      warmup: wholeNumber("warmup", values.warmup, Math.max(0, seconds - 1)),
+    }),
+    values.json,
+  );
+}

@@ -1,0 +1,49 @@
+/** The two loads of `bench pacing`: 24 queries that fire together every 12 s over a background of short statements. */
+import { createRandom } from "../../sim-server/database/random.ts";
+
+export type LoadName = "heavy" | "light";
+
+export interface SpreadQuery {
+  readonly id: string;
+  /** Mean work of one execution: CPU ms, IO KiB, MiB held. */
+  readonly work: readonly [cpu: number, io: number, memory: number];
+  /** Its part of the time on CPU when it has the server to itself. */
+  readonly cpuShare: number;
+  /** Standard deviation of an execution's work, relative to the mean. */
+  readonly scatter: number;
+  /** Executions in a burst, on average. */
+  readonly perBurst: number;
+}
+
+export interface Load {
+  readonly queries: readonly SpreadQuery[];
+  readonly burstEveryMs: number;
+  /** CPU ms per second of the background, and the mean of one of its statements. */
+  readonly backgroundMs: number;
+  readonly statementMs: number;
+}
+
+const count = 24;
+const burstEveryMs = 12_000;
+const shapes = {
+  heavy: { total: 900, background: 110, longest: 242, shortest: 12 },
+  light: { total: 165, background: 40, longest: 55, shortest: 3 },
+} as const;
+
+/** Works lie evenly on a logarithmic scale between the shortest and the longest; dear queries come less often. */
+export function loadOf(name: LoadName, seed: number): Load {
+  const { total, background, longest, shortest } = shapes[name];
+  const random = createRandom(seed);
+  const cpu = Array.from({ length: count }, (_, at) => longest * (shortest / longest) ** (at / (count - 1)));
+  const weights = cpu.map((work) => (0.6 + 0.8 * random.uniform()) / work ** 0.25);
+  const perBurst = ((total - background) * burstEveryMs) / 1_000;
+  const scale = perBurst / weights.reduce((sum, weight, at) => sum + weight * (cpu[at] ?? 0), 0);
+  const queries = cpu.map((work, at) => ({
+    id: `report-${at + 1}`,
+    work: [work, work * 8 * random.uniform(), 4 + 30 * random.uniform()] as const,
+    cpuShare: 0.8 + 0.2 * random.uniform(),
+    scatter: 0.05 + 0.2 * random.uniform(),
+    perBurst: scale * (weights[at] ?? 0),
+  }));
+  return { queries, burstEveryMs, backgroundMs: background, statementMs: 1.5 };
+}

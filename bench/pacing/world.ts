@@ -1,0 +1,299 @@
+/**
+ * A database in virtual time whose executions last: processor sharing on some cores, bursts, a background of short
+ * statements, and a sampler that reads CPU times at uneven moments. It tells its ticks as a server with `spread` does.
+ */
+import type { ActiveExecution, TickObservation, Waiting, WindowObservation } from "../../core/workload/types.ts";
+import { createRandom } from "../../sim-server/database/random.ts";
+import type { Load, SpreadQuery } from "./loads.ts";
+
+const stepMs = 5;
+const choreShare = 1 / 200;
+const choreMs = 15;
+export const tickMs = 100;
+export const windowTicks = 10;
+
+interface Job {
+  readonly id: string;
+  /** Undefined: a statement of the background. */
+  readonly query: SpreadQuery | undefined;
+  readonly work: number;
+  readonly share: number;
+  left: number;
+  readonly startedAt: number;
+}
+
+interface Held extends Waiting {
+  readonly query: SpreadQuery;
+  readonly jitterMs: number;
+}
+
+/** What starts executions: told ticks, it says in which tick waiting ones start. Undefined: each at its default. */
+export interface Pacer {
+  observe(tick: TickObservation): readonly { readonly id: string; readonly tick: number }[];
+}
+
+export interface WorldOptions {
+  readonly load: Load;
+  readonly seed: number;
+  readonly cores: number;
+  /** Ms from a tick's event to the arrival of the answer. */
+  readonly answerMs: number;
+  /** Ticks that an execution waits for at most. */
+  readonly deferTicks: number;
+}
+
+export interface Second {
+  /** CPU ms: true, and as the sampler has it. */
+  readonly used: number;
+  readonly sampled: number;
+  /** Whether work of the bursts waited or ran. */
+  readonly active: boolean;
+}
+
+/** Runs `seconds` of virtual time. */
+export class SpreadWorld {
+  readonly #options: WorldOptions;
+  readonly #random: ReturnType<typeof createRandom>;
+  readonly #waiting = new Map<string, Held>();
+  #jobs: Job[] = [];
+  readonly #ran: { job: Job; startedTick: number; endedAt: number | undefined }[] = [];
+  #number = 0;
+  #nextBurst = 0;
+  #usedMs = 0;
+  /** Last sample, and the CPU of ticks as samples tell it. */
+  #sampledAt = 0;
+  #sampledMs = 0;
+  #nextSample = 0;
+  readonly #ticks: {
+    sampled: number;
+    used: number;
+    executed: Held[];
+    arrived: Held[];
+    ended: Job[];
+    active: boolean;
+  }[] = [];
+  #told = 0;
+  readonly #delays: { readonly startedTick: number; readonly seconds: number }[] = [];
+  readonly windows: WindowObservation[] = [];
+  #answers: { at: number; placements: readonly { readonly id: string; readonly tick: number }[] }[] = [];
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#random = createRandom(options.seed);
+  }
+
+  run(seconds: number, pacer: Pacer | undefined): void {
+    const until = seconds * 1_000;
+    for (let now = 0; now < until; now += stepMs) {
+      if (now % tickMs === 0) this.#tick(now / tickMs);
+      this.#arrive(now);
+      this.#start(now);
+      this.#execute(now);
+      this.#sample(now + stepMs);
+      this.#tell(now + stepMs, pacer);
+      for (const { placements } of this.#answers.filter(({ at }) => at <= now)) this.#place(placements, now);
+      this.#answers = this.#answers.filter(({ at }) => at > now);
+    }
+  }
+
+  /** Every whole second so far. */
+  seconds(): Second[] {
+    const all: Second[] = [];
+    for (let first = 0; first + windowTicks <= this.#told; first += windowTicks) {
+      const ticks = this.#ticks.slice(first, first + windowTicks);
+      const sum = (of: (tick: (typeof ticks)[number]) => number) => ticks.reduce((so, tick) => so + of(tick), 0);
+      all.push({
+        used: sum(({ used }) => used),
+        sampled: sum(({ sampled }) => sampled),
+        active: ticks.some(({ active }) => active),
+      });
+    }
+    return all;
+  }
+
+  /** Seconds that executions waited which started `from` so many seconds on, and so far of those that still wait. */
+  delaysFrom(from: number): number[] {
+    const first = (from * 1_000) / tickMs;
+    const age = ({ arrivedTick }: Held) => (this.#told - arrivedTick) * (tickMs / 1_000);
+    const started = this.#delays.filter(({ startedTick }) => startedTick >= first).map(({ seconds }) => seconds);
+    return [...started, ...Array.from(this.#waiting.values(), age)];
+  }
+
+  #tick(number: number): void {
+    const active = this.#waiting.size > 0 || this.#jobs.some(({ query }) => query !== undefined);
+    this.#ticks[number] = { sampled: 0, used: 0, executed: [], arrived: [], ended: [], active };
+  }
+
+  #normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.#random.uniform())) * Math.cos(2 * Math.PI * this.#random.uniform());
+  }
+
+  #arrive(now: number): void {
+    const { load, deferTicks } = this.#options;
+    const tick = Math.floor(now / tickMs);
+    if (now >= this.#nextBurst) {
+      this.#nextBurst += load.burstEveryMs;
+      const burst: Held[] = [];
+      for (const query of load.queries) {
+        const times = Math.floor(query.perBurst + this.#random.uniform());
+        for (let k = 0; k < times; k++) {
+          const id = String(this.#number++);
+          const times = { arrivedTick: tick, tick: tick + 3, latestTick: tick + deferTicks };
+          burst.push({ id, queryId: query.id, ...times, query, jitterMs: 15 * this.#random.uniform() });
+        }
+      }
+      for (let at = burst.length - 1; at > 0; at--) {
+        const other = Math.floor((at + 1) * this.#random.uniform());
+        const [a, b] = [burst[at], burst[other]];
+        if (a && b) [burst[at], burst[other]] = [b, a];
+      }
+      for (const held of burst) {
+        this.#waiting.set(held.id, held);
+        this.#ticks[tick]?.arrived.push(held);
+      }
+    }
+    const { backgroundMs, statementMs } = load;
+    const rate = (backgroundMs / statementMs / 1_000) * stepMs * (1 + 0.15 * Math.sin((2 * Math.PI * now) / 47_000));
+    for (let chance = rate; chance > 0; chance--) {
+      if (this.#random.uniform() >= chance) continue;
+      // One in two hundred is some chore of the server: autovacuum, a checkpoint, statistics.
+      const mean =
+        this.#random.uniform() < choreShare ? choreMs * statementMs : statementMs * (1 - choreShare * choreMs);
+      const work = -mean * Math.log(1 - this.#random.uniform());
+      this.#jobs.push({ id: "", query: undefined, work, share: 1, left: work, startedAt: now });
+    }
+  }
+
+  #start(now: number): void {
+    const tick = Math.floor(now / tickMs);
+    for (const held of this.#waiting.values()) {
+      if (Math.min(held.tick, held.latestTick ?? held.tick) * tickMs + held.jitterMs > now) continue;
+      this.#waiting.delete(held.id);
+      const { query } = held;
+      const [mean] = query.work;
+      const sigma = Math.sqrt(Math.log(1 + query.scatter ** 2));
+      const work = mean * Math.exp(sigma * this.#normal() - sigma ** 2 / 2);
+      const job: Job = { id: held.id, query, work, share: query.cpuShare, left: work, startedAt: now };
+      this.#jobs.push(job);
+      this.#ran.push({ job, startedTick: tick, endedAt: undefined });
+      this.#ticks[tick]?.executed.push(held);
+      this.#delays.push({ startedTick: tick, seconds: (tick - held.arrivedTick) * (tickMs / 1_000) });
+    }
+  }
+
+  #execute(now: number): void {
+    const tick = this.#ticks[Math.floor(now / tickMs)];
+    const wanted = this.#jobs.reduce((sum, { share }) => sum + share, 0);
+    const speed = Math.min(1, this.#options.cores / Math.max(wanted, 1e-9));
+    const left: Job[] = [];
+    for (const job of this.#jobs) {
+      const done = Math.min(job.left, job.share * speed * stepMs);
+      job.left -= done;
+      this.#usedMs += done;
+      if (tick) tick.used += done;
+      if (job.left > 1e-9) left.push(job);
+      else if (job.query) {
+        tick?.ended.push(job);
+        const ran = this.#ran.find((one) => one.job === job);
+        if (ran) ran.endedAt = now + stepMs;
+      }
+    }
+    this.#jobs = left;
+  }
+
+  /** Reads the CPU time every 50 to 100 ms, and not quite when it says. */
+  #sample(now: number): void {
+    if (now < this.#nextSample) return;
+    this.#nextSample = now + 50 + 50 * this.#random.uniform();
+    const said = Math.max(this.#sampledAt + 1, now + 2 * this.#normal());
+    const used = this.#usedMs - this.#sampledMs;
+    const span = said - this.#sampledAt;
+    for (let at = Math.floor(this.#sampledAt / tickMs); at * tickMs < said; at++) {
+      const overlap = Math.min(said, (at + 1) * tickMs) - Math.max(this.#sampledAt, at * tickMs);
+      const tick = this.#ticks[at];
+      if (tick) tick.sampled += (used * overlap) / span;
+    }
+    this.#sampledAt = said;
+    this.#sampledMs = this.#usedMs;
+  }
+
+  /** A tick is told once it has been sampled whole, two ticks late at the latest. */
+  #tell(now: number, pacer: Pacer | undefined): void {
+    for (;;) {
+      const tick = this.#told;
+      const end = (tick + 1) * tickMs;
+      const sampled = this.#sampledAt >= end;
+      if (now < end || (!sampled && now < end + 2 * tickMs)) return;
+      this.#told++;
+      const of = this.#ticks[tick];
+      if (!of) return;
+      const usage = { cpu: (of.sampled * 100) / tickMs, io: 0, memory: 0 };
+      const closes = this.#told % windowTicks === 0;
+      const observation: TickObservation = {
+        tick,
+        executed: of.executed,
+        arrived: of.arrived,
+        ended: of.ended.map((job) => this.#endedOf(job)),
+        ...(sampled && { usage }),
+        ...(closes && { window: { firstTick: tick - windowTicks + 1, bounds: "exact", metrics: this.#metrics(tick) } }),
+      };
+      if (closes) this.#keepWindow(tick);
+      const placements = pacer?.observe(observation) ?? [];
+      if (placements.length > 0) this.#answers.push({ at: now + this.#options.answerMs, placements });
+    }
+  }
+
+  #endedOf(job: Job) {
+    const ran = this.#ran.find((one) => one.job === job);
+    const durationMs = (ran?.endedAt ?? 0) - job.startedAt;
+    return { id: job.id, queryId: job.query?.id ?? "", startedTick: ran?.startedTick ?? 0, durationMs };
+  }
+
+  #metrics(lastTick: number) {
+    const values = this.#ticks.slice(lastTick - windowTicks + 1, lastTick + 1).map(({ sampled }) => sampled);
+    const average = Math.floor(values.reduce((sum, value) => sum + value, 0) / values.length);
+    const cpu = { average, min: Math.min(...values), max: Math.max(...values) };
+    const none = { average: 0, min: 0, max: 0 };
+    return { cpu, io: none, memory: none };
+  }
+
+  /** The window's row as the estimator gets it, some seconds later: with the durations of what has ended by then. */
+  #keepWindow(lastTick: number): void {
+    const first = lastTick - windowTicks + 1;
+    const [from, to] = [first * tickMs, (lastTick + 1) * tickMs];
+    const ticks = this.#ticks.slice(first, lastTick + 1);
+    const ran = this.#ran.filter(({ job, endedAt }) => job.startedAt < to && (endedAt ?? to) > from);
+    const active: ActiveExecution[] = ran.map(({ job, endedAt }) => ({
+      queryId: job.query?.id ?? "",
+      from: Math.max(0, job.startedAt - from),
+      to: Math.min(to, endedAt ?? to) - from,
+      get durationMs() {
+        const one = ran.find((entry) => entry.job === job);
+        return one?.endedAt === undefined ? null : one.endedAt - job.startedAt;
+      },
+    }));
+    this.windows.push({
+      key: String(first),
+      epoch: "bench",
+      endedAt: to,
+      firstTick: first,
+      tickMs,
+      ticks: ticks.map(({ executed }) => executed.map(({ queryId }) => queryId)),
+      bounds: "exact",
+      metrics: this.#metrics(lastTick),
+      active,
+      usage: {
+        cpu: ticks.map(({ sampled }) => sampled),
+        io: ticks.map(() => 0),
+        memory: ticks.map(() => 0),
+      },
+    });
+  }
+
+  #place(placements: readonly { readonly id: string; readonly tick: number }[], now: number): void {
+    for (const { id, tick } of placements) {
+      const held = this.#waiting.get(id);
+      if (held) this.#waiting.set(id, { ...held, tick: Math.max(tick, Math.floor(now / tickMs)) });
+    }
+  }
+}

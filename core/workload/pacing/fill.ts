@@ -1,0 +1,69 @@
+import { chooseSubset } from "./choose.ts";
+import type { Item } from "./item.ts";
+import { usedBetween } from "./profiles.ts";
+import { startMs } from "./running.ts";
+
+/** A second as it stands before the next tick's starts. Amounts in CPU ms. */
+export interface SecondProblem {
+  /** The next tick, its place in the second, and the second's length. */
+  readonly next: number;
+  readonly position: number;
+  readonly windowTicks: number;
+  readonly tickMs: number;
+  /** What the whole second is to use. */
+  readonly target: number;
+  /** What it uses without further starts: before the next tick, in it, and after it. */
+  readonly before: number;
+  readonly here: number;
+  readonly after: number;
+  readonly budgetTicks: number;
+  /** What may start, the oldest first. */
+  readonly waiting: readonly Item[];
+}
+
+/** Planning looks at so many of the oldest. */
+const mostConsidered = 120;
+/** How far the use within a second runs ahead of an even one, in ticks: what is late to start is still in time. */
+const aheadTicks = 0.6;
+/** Among what arrived together the lot counts as much as so many ticks of age. */
+const lotTicks = 20;
+/** What has used up so much of its budget goes before anything younger. */
+const pressingShare = 0.9;
+const pressing = 8;
+/** What is too little can be made up for until the second's last tick, what is too much cannot. */
+const overPrice = 3;
+
+/**
+ * What starts in the next tick. The subset of what waits that fills the second up to its target is chosen anew in each
+ * tick, by what has been used so far; of it starts what an even use of the second asks for, long ones first, and in the
+ * last tick all of it: small ones are left to meet the target with.
+ */
+export function fillSecond(problem: SecondProblem): Item[] {
+  const { next, position, windowTicks, tickMs, target, before, here, after, budgetTicks } = problem;
+  const gap = target - before - here - after;
+  if (gap <= 0) return [];
+  const leftMs = (windowTicks - position) * tickMs - startMs;
+  const considered = problem.waiting.slice(0, mostConsidered);
+  const candidates = considered.map(({ profile, arrivedTick, lot }) => {
+    const size = usedBetween(profile, 0, leftMs);
+    const age = next - arrivedTick;
+    const urgency = age > pressingShare * budgetTicks ? pressing : 1;
+    return { size, value: size * urgency * (age + lotTicks * lot + 1) };
+  });
+  const last = position === windowTicks - 1;
+  const plan = chooseSubset(candidates, gap, last ? 1 : overPrice).flatMap((at) => considered[at] ?? []);
+  if (last) return plan;
+  plan.sort((a, b) => b.profile.durationMs - a.profile.durationMs);
+  const aim = (target * Math.min(windowTicks, position + 1 + aheadTicks)) / windowTicks;
+  const starts: Item[] = [];
+  let used = before + here;
+  for (const item of plan) {
+    const { durationMs } = item.profile;
+    const uses = usedBetween(item.profile, 0, tickMs - startMs);
+    const lastChance = durationMs <= leftMs && durationMs > leftMs - tickMs;
+    if (used + uses / 2 > aim && !lastChance) continue;
+    starts.push(item);
+    used += uses;
+  }
+  return starts;
+}
