@@ -1,4 +1,4 @@
-# One image per service: docker build --target sim-server|scheduler|tap|console . They need a writable /data and nothing else.
+# One image per service: docker build --target sim-server|scheduler|tap|gatekeeper|console . They need a writable /data and nothing else.
 FROM node:24-slim AS base
 WORKDIR /app
 RUN install --directory --owner=node --group=node /data
@@ -33,6 +33,14 @@ USER node
 VOLUME /data
 EXPOSE 9020
 CMD ["node", "services/tap/main.ts"]
+
+FROM services AS gatekeeper
+COPY services/gatekeeper services/gatekeeper
+ENV HOST=0.0.0.0 PORT=9040 EVENKEEL_DATA_DIR=/data
+USER node
+VOLUME /data
+EXPOSE 9040
+CMD ["node", "services/gatekeeper/main.ts"]
 
 FROM services AS console
 COPY core core

@@ -16,6 +16,8 @@ export const lockFile = z.object({
       inBundle: z.boolean().default(false),
       optional: z.boolean().default(false),
       dev: z.boolean().default(false),
+      /** Leads to a workspace of this repository. */
+      link: z.boolean().default(false),
     }),
   ),
 });
@@ -61,10 +63,10 @@ function isFree(expression: string): boolean {
   return bare.split(" OR ").some((choice) => choice.split(" AND ").every((licence) => free.has(licence)));
 }
 
-/** Every package of the lock file but the project itself, by name. */
+/** Every package of the lock file but the project and its workspaces, by name. */
 export function licencesOf({ packages }: LockFile): Licence[] {
   return Object.entries(packages)
-    .filter(([path]) => path !== "")
+    .filter(([path, { link }]) => path.startsWith("node_modules/") && !link)
     .map(([path, { version = "", license }]) => {
       const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
       const known = reviewed.find(([pattern, licence]) => {

@@ -94,7 +94,8 @@ export function createServerApi(host: ServerHost, options: ServerApiOptions): Ht
   return app;
 }
 
-async function available<Value>(call: () => Value | Promise<Value>): Promise<Value> {
+/** Calls a host: what it cannot answer now is 503. */
+export async function available<Value>(call: () => Value | Promise<Value>): Promise<Value> {
   try {
     return await call();
   } catch (error) {

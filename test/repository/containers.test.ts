@@ -23,6 +23,7 @@ describe("the Dockerfile", () => {
     ["sim-server", "sim-server/database/main.ts"],
     ["scheduler", "services/scheduler/main.ts"],
     ["tap", "services/tap/main.ts"],
+    ["gatekeeper", "services/gatekeeper/main.ts"],
     ["console", "services/console/main.ts"],
   ])("gives %s all that it imports, and no right to write outside /data", (name, entry) => {
     const stage = stages.get(name);

@@ -16,6 +16,7 @@ const refused = [
   ["infra/b.ts", "../lambdas/workload/record-executions.lambda.ts"],
   ["local/a.ts", "../services/scheduler/main.ts"],
   ["cli/a.ts", "../sim-server/database/engine.ts"],
+  ["gate/src/a.ts", "../../platform/clock.ts"],
 ] as const;
 
 const allowed = [
@@ -27,6 +28,7 @@ const allowed = [
   ["infra/c.ts", "../platform/environment.ts"],
   ["infra/d.ts", "../lambdas/workload/constants.ts"],
   ["cli/c.ts", "../local/cloud.ts"],
+  ["gate/src/c.ts", "./options.ts"],
 ] as const;
 
 describe("the import rules", () => {

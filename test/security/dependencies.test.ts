@@ -9,6 +9,8 @@ const manifest = z
   .parse(JSON.parse(readFileSync("package.json", "utf8")));
 const lock = readLockFile();
 
+/** A workspace of this repository, or the link to it. */
+const isOurs = (path: string) => !path.startsWith("node_modules/") || lock.packages[path]?.link === true;
 const nameOf = (path: string) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
 
 /** Packages with install scripts that nobody decided about, and decisions about none. */
@@ -30,7 +32,7 @@ const loose = (versions: Readonly<Record<string, string>>) =>
 /** Packages that the lock file does not hold to what was published: no version, or no hash where one is fetched here. */
 const unpinned = ({ packages }: LockFile) =>
   Object.entries(packages)
-    .filter(([path]) => path !== "")
+    .filter(([path]) => path !== "" && !isOurs(path))
     .filter(([, { version, integrity, inBundle, optional }]) => !version || !(integrity || inBundle || optional))
     .map(([path]) => nameOf(path));
 

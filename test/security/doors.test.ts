@@ -7,6 +7,7 @@ import { viewPaths } from "../../services/console/app.ts";
 import { createStatusApp } from "../../services/scheduler/status.ts";
 import { createIdleConsole } from "../support/console.ts";
 import { ask, type Door, token, wrongDoors } from "../support/doors.ts";
+import { createIdleGatekeeper } from "../support/gatekeeper.ts";
 
 /** Answers nothing: only who is let in matters here. */
 const away = () => {
@@ -34,6 +35,21 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
     source: "platform/server-api.ts",
     app: () => createServerApi(host, { log, token }),
     doors: { ...plainCalls, "GET /server": "read", "GET /stream": "read", "POST /place": "change" },
+  },
+  gatekeeper: {
+    source: "platform/server-api.ts",
+    app: createIdleGatekeeper,
+    doors: {
+      ...plainCalls,
+      "GET /server": "read",
+      "GET /stream": "read",
+      "POST /place": "change",
+      "POST /gate": "change",
+      "GET /gate": "read",
+      "POST /usage": "change",
+      "POST /identify": "change",
+      "GET /statements": "read",
+    },
   },
   scheduler: {
     source: "services/scheduler/status.ts",

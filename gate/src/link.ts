@@ -1,0 +1,296 @@
+import type { GateOptions, GateWarning, ShadowFate } from "./options.ts";
+import { type Batch, type Execution, Record } from "./record.ts";
+import type { Statement } from "./statements.ts";
+import type { Transport } from "./transport.ts";
+
+export interface LinkOptions extends Pick<GateOptions, "database" | "role" | "onShadow"> {
+  readonly application: string;
+  readonly mode: "observe" | "shadow" | "enforce";
+  readonly answerWithinMs: number;
+  readonly keepExecutions: number;
+  readonly process: string;
+  readonly transport: Transport;
+  readonly warn: (warning: GateWarning) => void;
+}
+
+interface Held {
+  readonly execution: Execution;
+  readonly until: number;
+  /** Lets it go. */
+  readonly release: () => void;
+}
+
+/** Batches are so far apart at the least; the first after a pause goes at once. */
+const pauseMs = 20;
+/** The gatekeeper says something every tick: silent for so long it is away. */
+const silenceMs = 1_000;
+const postWithinMs = 1_000;
+const retryMs = { first: 100, longest: 2_000 };
+
+/** The connection to the gatekeeper. While it does not answer, nothing is held, and what ran is told later. */
+export class Link {
+  readonly record: Record;
+  readonly #options: LinkOptions;
+  readonly #held = new Map<string, Held>();
+  #firsts: { event: { type: string; id: string }; statement?: Statement }[] = [];
+  /** "new": nothing is known yet; "up": it answers, and its stream is open. */
+  #state: "new" | "up" | "down" = "new";
+  #posting = false;
+  #planned = false;
+  #postedAt = Number.NEGATIVE_INFINITY;
+  #heardAt = 0;
+  #epoch: string | undefined;
+  #retryMs = retryMs.first;
+  #unfollow: (() => void) | undefined;
+  #closing = false;
+  readonly #watch: NodeJS.Timeout;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.record = new Record(options.process, options.keepExecutions);
+    // After a stall of this process what came meanwhile is read first.
+    this.#watch = setInterval(() => setImmediate(() => this.#listen()).unref(), silenceMs / 4);
+    this.#watch.unref();
+    this.#plan(0);
+  }
+
+  /** Whether the gatekeeper answers; undefined before that is known. */
+  get up(): boolean | undefined {
+    return this.#state === "new" ? undefined : this.#state === "up";
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  /** Something is to be told. */
+  told(): void {
+    if (this.#planned || this.#posting || this.#closing || this.#state === "down") return;
+    this.#plan(this.#postedAt + pauseMs - performance.now());
+  }
+
+  /** Asks the gatekeeper and returns when it lets go, when `ms` have passed, or when it is away: whatever comes first. */
+  hold(execution: Execution, ms: number, onRelease: () => void): () => void {
+    if (this.#state === "down" || this.#closing || ms < 1) {
+      onRelease();
+      return () => {};
+    }
+    let over = false;
+    const release = () => {
+      if (over) return;
+      over = true;
+      clearTimeout(limit);
+      clearTimeout(answer);
+      this.#held.delete(execution.id);
+      onRelease();
+    };
+    const limit = setTimeout(release, ms);
+    // Cleared by the first sign that the gatekeeper has it.
+    const answer = setTimeout(() => {
+      if (this.#unanswered.has(execution.id)) release();
+      this.#unanswered.delete(execution.id);
+    }, this.#options.answerWithinMs);
+    this.#unanswered.add(execution.id);
+    this.#held.set(execution.id, { execution, until: execution.arrivedAt + ms, release });
+    this.#ask(execution, ms, false);
+    return () => {
+      if (over) return;
+      over = true;
+      clearTimeout(limit);
+      clearTimeout(answer);
+      this.#held.delete(execution.id);
+      this.#unanswered.delete(execution.id);
+      this.#firsts.push({ event: { type: "cancelled", id: execution.id } });
+      this.told();
+    };
+  }
+  readonly #unanswered = new Set<string>();
+
+  /** What would have become of it is told some time. */
+  shadow(execution: Execution, ms: number): void {
+    if (this.#state !== "down") this.#ask(execution, ms, true);
+  }
+
+  /** Tells what is left, waits for at most a second and a half for it to be on disk, and says goodbye. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#releaseAll();
+    const until = performance.now() + 1_500;
+    while (performance.now() < until) {
+      const sent = await this.#post();
+      if (!sent || this.record.settled) break;
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+    clearInterval(this.#watch);
+    this.#unfollow?.();
+  }
+
+  #ask(execution: Execution, ms: number, shadow: boolean): void {
+    const event = { type: "queued", id: execution.id, agoMs: 0, withinMs: ms, shadow };
+    this.#firsts.push({ event, statement: execution.statement });
+    if (this.#planned || this.#posting) return;
+    this.#plan(0);
+  }
+
+  #plan(ms: number): void {
+    this.#planned = true;
+    const send = () => {
+      this.#planned = false;
+      void this.#post();
+    };
+    if (ms <= 0) queueMicrotask(send);
+    else setTimeout(send, ms).unref();
+  }
+
+  /** Sends a batch, and plans the next one. False when the gatekeeper does not have it. */
+  async #post(): Promise<boolean> {
+    if (this.#posting) return true;
+    this.#posting = true;
+    this.#postedAt = performance.now();
+    const { transport } = this.#options;
+    const firsts = this.#firsts.splice(0, 1_000);
+    const { batch, statements, body } = this.#compose(firsts);
+    let wrong: string | undefined;
+    try {
+      const { status, text } = await transport.post(body, postWithinMs);
+      if (status === 200) this.#answered(JSON.parse(text), batch, statements);
+      else {
+        wrong = `${status} ${text.slice(0, 300)}`;
+        // It would be refused again; what ran is counted as a gap.
+        if (status === 400 || status === 413) this.record.refused(batch);
+        else this.record.returned(batch);
+      }
+    } catch (error) {
+      wrong = error instanceof Error ? error.message : String(error);
+      this.record.returned(batch);
+    }
+    this.#posting = false;
+    if (wrong === undefined) {
+      for (const { event } of firsts) this.#unanswered.delete(event.id);
+      if (this.#unfollow === undefined && !this.#closing) this.#follow();
+      if (this.record.untold > 0 || this.#firsts.length > 0) this.#plan(this.#firsts.length > 0 ? 0 : pauseMs);
+      return true;
+    }
+    this.#lose(`the gatekeeper does not answer as it should: ${wrong}`);
+    return false;
+  }
+
+  #compose(firsts: readonly { event: object; statement?: Statement }[]) {
+    const { process, application, database, role, mode } = this.#options;
+    const heads: object[] = [];
+    const { batch, statements, events } = this.record.take();
+    for (const { event, statement } of firsts) {
+      if (!statement) heads.push(event);
+      else {
+        const known = statements.indexOf(statement);
+        heads.push({ ...event, statement: known >= 0 ? known : statements.push(statement) - 1 });
+      }
+    }
+    const body = JSON.stringify({
+      ...{ process, application, database, role, mode, number: batch.number },
+      ...(this.#closing && { closing: true }),
+      statements: statements.map(({ wire }) => wire),
+      events: [...heads, ...events],
+    });
+    return { batch, statements, body };
+  }
+
+  #answered(reply: unknown, batch: Batch, statements: readonly Statement[]): void {
+    const { epoch, durable, ids, told } = Object(reply);
+    if (typeof epoch !== "string" || !Array.isArray(ids)) throw new Error("the answer is not a gatekeeper's");
+    this.#meet(epoch);
+    this.record.received(batch);
+    if (typeof durable === "number") this.record.durable(durable);
+    for (const [index, statement] of statements.entries()) {
+      const id: unknown = ids[index];
+      if (typeof id === "string" && "sql" in statement.wire && statement.wire.length === statement.wire.sql.length)
+        statement.wire = { id };
+    }
+    if (Array.isArray(told)) {
+      for (const one of told) this.#options.warn({ code: "statement", message: String(Object(one).trouble) });
+    }
+  }
+
+  /** Takes note of which gatekeeper it is. */
+  #meet(epoch: string): void {
+    if (epoch === this.#epoch) return;
+    const again = this.#epoch !== undefined;
+    this.#epoch = epoch;
+    if (!again) return;
+    this.record.begins();
+    const now = performance.now();
+    for (const { execution, until } of this.#held.values()) this.#ask(execution, Math.max(0, until - now), false);
+  }
+
+  #follow(): void {
+    const { transport, process, onShadow } = this.#options;
+    this.#heardAt = performance.now();
+    this.#unfollow = transport.follow(
+      process,
+      (line) => {
+        this.#heardAt = performance.now();
+        const message = parsed(line);
+        switch (message.type) {
+          case "hello":
+            this.#meet(String(message.epoch));
+            this.#state = "up";
+            this.#retryMs = retryMs.first;
+            break;
+          case "release":
+            if (Array.isArray(message.ids)) for (const id of message.ids) this.#held.get(id)?.release();
+            break;
+          case "alive":
+            if (typeof message.durable === "number") this.record.durable(message.durable);
+            break;
+          case "shadow":
+            if (Array.isArray(message.would)) for (const fate of message.would) tell(onShadow, fate);
+            break;
+        }
+      },
+      (why) => {
+        this.#unfollow = undefined;
+        if (!this.#closing) this.#lose(`the gatekeeper is away: ${why}`);
+      },
+    );
+  }
+
+  #listen(): void {
+    if (performance.now() - this.#heardAt > silenceMs) this.#unfollow?.();
+  }
+
+  /** The gatekeeper is away: nothing is held any more, and it is tried again. */
+  #lose(message: string): void {
+    if (this.#state !== "down") this.#options.warn({ code: "away", message: `${message}; work runs at once` });
+    this.#state = "down";
+    this.#firsts = [];
+    this.#releaseAll();
+    const unfollow = this.#unfollow;
+    this.#unfollow = undefined;
+    unfollow?.();
+    if (this.#closing || this.#planned) return;
+    this.#plan(this.#retryMs * (0.5 + Math.random() / 2));
+    this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest);
+  }
+
+  #releaseAll(): void {
+    for (const { release } of [...this.#held.values()]) release();
+    this.#unanswered.clear();
+  }
+}
+
+function parsed(line: string): { type?: unknown; epoch?: unknown; ids?: unknown; durable?: unknown; would?: unknown } {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}
+
+function tell(onShadow: LinkOptions["onShadow"], fate: ShadowFate): void {
+  try {
+    onShadow?.(fate);
+  } catch {
+    // A faulty listener must not harm the work.
+  }
+}
