@@ -23,6 +23,8 @@ export function fingerprint(): string {
   return hash.digest("hex").slice(0, 32);
 }
 
+export type DeployTarget = Pick<Cloud, "environment" | "endpoint">;
+
 export interface DeployOptions {
   /** For the synthesised stack. */
   readonly directory: string;
@@ -36,7 +38,7 @@ export interface DeployOptions {
  * where the cloud is, and the names of queue, tables, bucket and bus.
  * @throws LocalError with the CDK's last lines
  */
-export async function deploy(cloud: Cloud, options: DeployOptions): Promise<Environment> {
+export async function deploy(cloud: DeployTarget, options: DeployOptions): Promise<Environment> {
   const wanted = fingerprint();
   let stack = await describeStack(cloud);
   if (stack?.inputs !== wanted) {
@@ -47,7 +49,7 @@ export async function deploy(cloud: Cloud, options: DeployOptions): Promise<Envi
   return { ...cloud.environment, ...environmentOfOutputs(stack.outputs) };
 }
 
-async function deployAnew(cloud: Cloud, wanted: string, options: DeployOptions): Promise<void> {
+async function deployAnew(cloud: DeployTarget, wanted: string, options: DeployOptions): Promise<void> {
   const assembly = join(options.directory, "cdk.out");
   options.onStep?.("bootstrap and synthesise");
   await Promise.all([

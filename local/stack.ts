@@ -52,7 +52,10 @@ export async function describeStack(
 }
 
 /** Sets the tables' expiry as the template has it: the embedded cloud's CloudFormation ignores it. */
-export async function applyTimeToLive(cloud: Cloud, attributes: ReadonlyMap<string, string>): Promise<void> {
+export async function applyTimeToLive(
+  cloud: Pick<Cloud, "environment" | "endpoint">,
+  attributes: ReadonlyMap<string, string>,
+): Promise<void> {
   const formation = new CloudFormationClient(clientOptions(cloud));
   const dynamo = new DynamoDBClient(clientOptions(cloud));
   try {

@@ -2,7 +2,7 @@
 import { isInBand } from "../../core/workload/measures.ts";
 import { type Resource, resources } from "../../core/workload/types.ts";
 import type { StoredWindow } from "../../platform/tables/windows.ts";
-import type { HistoryBucket } from "./contract.ts";
+import type { HistoryBucket } from "./contract/history.ts";
 import type { ConsoleStore } from "./store.ts";
 
 const hourMs = 3_600_000;

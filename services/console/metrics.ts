@@ -1,6 +1,6 @@
 /** The figures of the live view in Prometheus' text format. */
 import { Gauge, Registry } from "prom-client";
-import { type LiveState, partNames, type WindowPoint } from "./contract.ts";
+import { type LiveState, partNames, type WindowPoint } from "./contract/live.ts";
 
 interface Source {
   state(): LiveState;

@@ -8,18 +8,11 @@ import { rangeFields } from "./api/parameters.ts";
 import { queriesParameters } from "./api/queries.ts";
 import { convergenceParameters, whatIfParameters } from "./api/what-if.ts";
 import { executionParameters, windowParameters } from "./api/why.ts";
-import {
-  convergenceJob,
-  executionStory,
-  historyAnswer,
-  knobsChange,
-  liveEvent,
-  liveState,
-  queriesAnswer,
-  queryAnswer,
-  whatIfJob,
-  windowStory,
-} from "./contract.ts";
+import { historyAnswer } from "./contract/history.ts";
+import { convergenceJob, whatIfJob } from "./contract/jobs.ts";
+import { knobsChange, liveEvent, liveState } from "./contract/live.ts";
+import { queriesAnswer, queryAnswer } from "./contract/queries.ts";
+import { executionStory, windowStory } from "./contract/why.ts";
 
 const refusal = z.object({ error: z.string() }).meta({ id: "Refusal", description: "What is wrong, in one line" });
 const content = (type: string, schema: z.ZodType) => ({ [type]: { schema } });

@@ -1,6 +1,6 @@
 /** The table of queries: what is believed of their costs beside what was just seen of them. */
 import type { StoredCost } from "../../platform/tables/costs.ts";
-import type { QueryRow, QuerySort } from "./contract.ts";
+import type { QueryRow, QuerySort } from "./contract/queries.ts";
 import type { Traffic } from "./live/traffic.ts";
 import type { KnownCosts } from "./store.ts";
 

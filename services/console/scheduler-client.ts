@@ -1,28 +1,18 @@
 /** Client of the scheduler's HTTP: its status and its knobs. */
 import { z } from "zod";
 import { type Explanation, explanation, type SchedulerKnobs, schedulerKnobs } from "../../platform/scheduler-status.ts";
-import { type KnobsChange, type SchedulerState, schedulerState } from "./contract.ts";
+import { ServerRefused } from "../../platform/server-errors.ts";
+import { type KnobsChange, type SchedulerState, schedulerState } from "./contract/live.ts";
 
 export interface SchedulerClient {
   status(): Promise<SchedulerState>;
   /**
    * The knobs now in force.
-   * @throws SchedulerRefused with the scheduler's own words
+   * @throws ServerRefused with the scheduler's own words
    */
   setKnobs(change: KnobsChange): Promise<SchedulerKnobs>;
   /** Why an execution runs when it does, as the scheduler tells it; undefined when it does not know it. */
   explain(executionId: string): Promise<Explanation | undefined>;
-}
-
-/** The scheduler answered, and not with success. */
-export class SchedulerRefused extends Error {
-  override readonly name = "SchedulerRefused";
-  readonly status: number;
-
-  constructor(message: string, status: number) {
-    super(message);
-    this.status = status;
-  }
 }
 
 /** Unix ms: the status then holds no windows. */
@@ -47,7 +37,7 @@ export function createSchedulerClient(
     });
     if (response.ok) return response;
     const said = refusal.safeParse(await response.json().catch(() => undefined)).data?.error;
-    throw new SchedulerRefused(`${method} ${base}${path}: ${said ?? response.status}`.slice(0, 300), response.status);
+    throw new ServerRefused(`${method} ${base}${path}: ${said ?? response.status}`.slice(0, 300), response.status);
   }
   return {
     status: async () => schedulerState.parse(await (await call("GET", `/status?since=${noWindows}`)).json()),
@@ -60,7 +50,7 @@ export function createSchedulerClient(
           await (await call("GET", `/explain?execution=${encodeURIComponent(executionId)}`)).json(),
         );
       } catch (error) {
-        if (error instanceof SchedulerRefused && error.status === 404) return undefined;
+        if (error instanceof ServerRefused && error.status === 404) return undefined;
         throw error;
       }
     },

@@ -9,7 +9,7 @@ import { type ExecutionItem, readExecutions } from "../../platform/tables/execut
 import { readReceiptItems } from "../../platform/tables/receipts.ts";
 import { readWindows, type StoredWindow } from "../../platform/tables/windows.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
-import type { AuditWord } from "./contract.ts";
+import type { AuditWord } from "./contract/live.ts";
 
 const sizeOf = (ranges: readonly Range[]) => ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 

@@ -1,5 +1,5 @@
 /** Server-sent events to the page: one a second, each with the windows since the one before. */
-import type { LiveEvent, LiveState, WindowPoint } from "./contract.ts";
+import type { LiveEvent, LiveState, WindowPoint } from "./contract/live.ts";
 
 export interface Source {
   state(): LiveState;

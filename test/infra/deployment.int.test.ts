@@ -1,4 +1,7 @@
-/** A deployment's life on a real emulator: the version before with data in it, this one over it, changes, the end. */
+/**
+ * A deployment's life on a real emulator: the version before with data in it, this one over it, changes, the end. It is a
+ * stage of its own in the cloud that all tests share.
+ */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,27 +11,30 @@ import { SendMessageCommand } from "@aws-sdk/client-sqs";
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { PutCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { type Cloud, startCloud } from "../../local/cloud.ts";
-import { cdk, deploy } from "../../local/deploy.ts";
-import { freePort } from "../../local/ports.ts";
-import { describeStack, stackName } from "../../local/stack.ts";
+import { cdk } from "../../local/deploy.ts";
+import { describeStack } from "../../local/stack.ts";
 import { testCloudKind } from "../../local/temporary-cloud.ts";
 import { type Aws, clientOptions, createAws } from "../../platform/aws.ts";
 import { environmentOfOutputs, type WorkloadEnvironment } from "../../platform/environment.ts";
 import { executionItem, readExecutions } from "../../platform/tables/executions.ts";
 import { readState, writeState } from "../../platform/tables/scheduler-state.ts";
+import { sharedCloud } from "../support/cloud.ts";
 import { eventually } from "../support/eventually.ts";
 import { batchBody, executionRow } from "../support/rows.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const runtime = "evenkeel-runtime";
+const stage = "upgrade";
+const workload = `evenkeel-workload-${stage}`;
+const runtime = `evenkeel-runtime-${stage}`;
 const image = "images.example.com/evenkeel/{service}:1";
 const serverId = "upgraded";
 const old = executionRow(1);
 
 describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   const directory = temporaryDirectory();
-  let cloud: Cloud;
+  const assembly = join(directory.path, "cdk.out");
+  const environment = sharedCloud();
+  const cloud = { environment, endpoint: environment.AWS_ENDPOINT_URL ?? "" };
   let aws: Aws;
   let before: WorkloadEnvironment;
 
@@ -36,8 +42,8 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
     cdk(cloud, [
       "deploy",
       "--all",
-      ...[`image=${image}`, ...context].flatMap((setting) => ["--context", setting]),
-      ...["--require-approval", "never", "--method", "direct", "--output", join(directory.path, "cdk.out")],
+      ...[`stage=${stage}`, `image=${image}`, ...context].flatMap((setting) => ["--context", setting]),
+      ...["--require-approval", "never", "--method", "direct", "--output", assembly],
     ]);
   const outputs = async (name: string) => (await describeStack(cloud, name))?.outputs ?? {};
   const rows = async () => {
@@ -53,39 +59,35 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   };
 
   beforeAll(async () => {
-    cloud = await startCloud({
-      kind: testCloudKind(),
-      port: await freePort(),
-      directory: join(directory.path, "cloud"),
-    });
-    const formation = new CloudFormationClient(clientOptions(cloud.environment));
+    // An emulator's first stack may take longer than our clients wait.
+    const formation = new CloudFormationClient({ ...clientOptions(environment), requestHandler: {} });
     const TemplateBody = readFileSync("test/infra/upgrade/workload-0.1.0.json", "utf8");
     await formation.send(
-      new CreateStackCommand({ StackName: stackName, TemplateBody, Capabilities: ["CAPABILITY_IAM"] }),
+      new CreateStackCommand({ StackName: workload, TemplateBody, Capabilities: ["CAPABILITY_IAM"] }),
     );
     formation.destroy();
     before = environmentOfOutputs(
       (
         await eventually(
-          () => describeStack(cloud),
+          () => describeStack(cloud, workload),
           (stack) => stack !== undefined,
         )
       )?.outputs ?? {},
     );
-    aws = createAws(cloud.environment);
+    aws = createAws(environment);
   }, 120_000);
-  afterAll(async () => {
+  afterAll(() => {
     aws?.destroy();
-    await cloud?.stop();
     directory[Symbol.dispose]();
-  }, 60_000);
+  });
 
   it("takes over what the version before has written, table for table, and goes on recording", async () => {
     const item = executionItem(serverId, "i", old, 14 * 86_400);
     await aws.document.send(new PutCommand({ TableName: before.EVENKEEL_EXECUTIONS_TABLE, Item: item }));
     await writeState(aws.document, before.EVENKEEL_SCHEDULER_TABLE, serverId, "knobs", { latencyP95Seconds: 3 }, 0);
 
-    expect(await deploy(cloud, { directory: directory.path })).toMatchObject(before);
+    await deployAll("serverUrl=https://db.example.com");
+    expect(environmentOfOutputs(await outputs(workload))).toEqual(before);
     expect(await rows()).toEqual([1]);
     expect((await readState(aws.document, before.EVENKEEL_SCHEDULER_TABLE, serverId, "knobs"))?.value).toEqual({
       latencyP95Seconds: 3,
@@ -102,29 +104,30 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   }, 180_000);
 
   it("leaves alone what an operator has changed, when it is deployed again after a change", async () => {
-    await deployAll("serverUrl=https://db.example.com");
-    const ssm = new SSMClient(clientOptions(cloud.environment));
+    const ssm = new SSMClient(clientOptions(environment));
     const read = async (name: string) => {
-      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: `/evenkeel/main/${name}` }));
+      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: `/evenkeel/${stage}/${name}` }));
       return Parameter?.Value;
     };
     expect(await read("main/server-url")).toBe("https://db.example.com");
-    await ssm.send(new PutParameterCommand({ Name: "/evenkeel/main/main/band-width", Value: "0.2", Overwrite: true }));
+    await ssm.send(
+      new PutParameterCommand({ Name: `/evenkeel/${stage}/main/band-width`, Value: "0.2", Overwrite: true }),
+    );
 
     await deployAll("serverUrl=https://db.example.com", "servers=main,second", "dashboard=true");
     expect(await read("second/band-width")).toBe("unset");
     expect(await read("main/band-width")).toBe("0.2");
-    expect(environmentOfOutputs(await outputs(stackName))).toEqual(before);
+    expect(environmentOfOutputs(await outputs(workload))).toEqual(before);
     expect(await outputs(runtime)).toMatchObject({ ClusterName: expect.any(String), TokenSecret: expect.any(String) });
     expect(await rows()).toEqual([1, 2]);
     ssm.destroy();
   }, 240_000);
 
   it("goes, and leaves the data behind", async () => {
-    await cdk(cloud, ["destroy", "--all", "--force", "--context", `image=${image}`]);
+    await cdk(cloud, ["destroy", "--all", "--force", "--app", assembly]);
     expect(await describeStack(cloud, runtime)).toBeUndefined();
-    expect(await describeStack(cloud)).toBeUndefined();
-    const dynamo = new DynamoDBClient(clientOptions(cloud.environment));
+    expect(await describeStack(cloud, workload)).toBeUndefined();
+    const dynamo = new DynamoDBClient(clientOptions(environment));
     const { TableNames } = await dynamo.send(new ListTablesCommand({}));
     expect(TableNames).toContain(before.EVENKEEL_EXECUTIONS_TABLE);
     expect(await rows()).toEqual([1, 2]);

@@ -3,7 +3,7 @@ import { isInBand } from "../../../core/workload/measures.ts";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
 import { describeError, type Log } from "../../../platform/log.ts";
 import type { StoredWindow } from "../../../platform/tables/windows.ts";
-import type { HistoryAnswer } from "../contract.ts";
+import type { HistoryAnswer } from "../contract/history.ts";
 import { Buckets, ranIn, readByHour } from "../history.ts";
 import type { Hub } from "../live/hub.ts";
 import type { ConsoleStore } from "../store.ts";
@@ -35,7 +35,7 @@ export function addHistoryRoutes(app: HttpApp, { hub, store, log }: { hub: Hub; 
     enter();
     try {
       const stepMs = Math.max(1_000, Math.ceil((to - from) / mostBuckets / 1_000) * 1_000);
-      const buckets = new Buckets(stepMs, hub.bandWidth);
+      const buckets = new Buckets(stepMs, hub.load.bandWidth);
       await available(hub, async (serverId) => {
         for await (const windows of readByHour(store, serverId, from, to)) {
           if (context.req.raw.signal.aborted) return;
@@ -67,7 +67,7 @@ export function addHistoryRoutes(app: HttpApp, { hub, store, log }: { hub: Hub; 
     };
     try {
       const pages = await available(hub, async (serverId) => readByHour(store, serverId, from, to));
-      const lines = format === "csv" ? csvLines(pages, hub.bandWidth) : jsonLines(pages, hub.bandWidth);
+      const lines = format === "csv" ? csvLines(pages, hub.load.bandWidth) : jsonLines(pages, hub.load.bandWidth);
       const name = `windows-${new Date(from).toISOString().slice(0, 19).replaceAll(":", "")}.${format}`;
       return context.body(streamOf(lines, log, left), 200, {
         "Content-Type": format === "csv" ? "text/csv; charset=utf-8" : "application/json",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
-import { type LiveState, liveState, windowPoint } from "../contract.ts";
+import { type LiveState, liveState, windowPoint } from "../contract/live.ts";
 import type { Hub } from "../live/hub.ts";
 import { hourMs } from "../live/windows.ts";
 import { LiveStreams } from "../stream.ts";

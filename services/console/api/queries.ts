@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
 import type { ExecutionItem } from "../../../platform/tables/executions.ts";
 import { identifier } from "../../../platform/wire.ts";
-import { type QueriesAnswer, type QueryAnswer, querySorts } from "../contract.ts";
+import { type QueriesAnswer, type QueryAnswer, querySorts } from "../contract/queries.ts";
 import type { Hub } from "../live/hub.ts";
 import { listQueries, selectQueries } from "../queries.ts";
 import type { ConsoleStore } from "../store.ts";
@@ -25,7 +25,7 @@ const minuteMs = 60_000;
 
 /** GET /api/queries: the table of queries. GET /api/queries/ID: one of them, with its recorded executions. */
 export function addQueryRoutes(app: HttpApp, hub: Hub, store: ConsoleStore): void {
-  const rows = () => listQueries(hub.costs, hub.traffic, Date.now(), hub.tickMs ?? 100);
+  const rows = () => listQueries(hub.costs, hub.load.traffic, Date.now(), hub.tickMs ?? 100);
   app.get("/api/queries", (context) =>
     context.json<QueriesAnswer>(selectQueries(rows(), parseQuery(context, queriesParameters))),
   );

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defaultKnobs } from "../../../core/workload/steering/knobs.ts";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
 import { identifier } from "../../../platform/wire.ts";
-import type { Job } from "../contract.ts";
+import type { Job } from "../contract/jobs.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { Task } from "../jobs/tasks.ts";
 import type { Hub } from "../live/hub.ts";

@@ -4,7 +4,7 @@ import { type HttpApp, httpError } from "../../../platform/http.ts";
 import { describeError } from "../../../platform/log.ts";
 import type { Explanation } from "../../../platform/scheduler-status.ts";
 import { identifier } from "../../../platform/wire.ts";
-import type { ExecutionStory, WindowStory } from "../contract.ts";
+import type { ExecutionStory, WindowStory } from "../contract/why.ts";
 import type { SeenExecution } from "../live/executions.ts";
 import type { Hub } from "../live/hub.ts";
 import type { SchedulerClient } from "../scheduler-client.ts";
@@ -28,7 +28,7 @@ export function addWhyRoutes(
     const id = identifier.safeParse(context.req.param("id"));
     if (!id.success) throw httpError(400, "this is no execution's id");
     const hint = parseQuery(context, executionParameters);
-    const seen = hub.executions.find(id.data);
+    const seen = hub.load.executions.find(id.data);
     const { explained, problem } = await explain(scheduler, id.data);
     const queryId = seen?.queryId ?? explained?.queryId ?? hint.query;
     const ranAt = seen?.executedAt ?? explained?.executedAt ?? hint.at;
@@ -74,14 +74,14 @@ export function addWhyRoutes(
     const point = hub.windowsSince(at - 1)[0];
     const endedAt = stored?.endedAt ?? point?.at;
     if (endedAt === undefined) throw httpError(404, "no window ended then");
-    const live = hub.executions.between(endedAt - nearMs, endedAt);
+    const live = hub.load.executions.between(endedAt - nearMs, endedAt);
     const measured = stored?.metrics ?? (point?.at === endedAt ? point : undefined);
     return context.json<WindowStory>({
       at: endedAt,
       source: stored ? "table" : "stream",
       metrics: measured ? { cpu: measured.cpu, io: measured.io, memory: measured.memory } : null,
-      inBand: measured ? isInBand(measured, hub.bandWidth) : null,
-      bandWidth: hub.bandWidth,
+      inBand: measured ? isInBand(measured, hub.load.bandWidth) : null,
+      bandWidth: hub.load.bandWidth,
       ticks: stored
         ? stored.ticks.map((queries, index) =>
             tickOf(stored.firstTick + index, pairUp(queries, stored.firstTick + index, live), hub),
@@ -113,7 +113,7 @@ function planOf(
 ): NonNullable<ExecutionStory["plan"]> {
   const matched = matchedWith
     .slice(0, mostMatched)
-    .map((executionId) => ({ executionId, queryId: hub.executions.find(executionId)?.queryId ?? null }));
+    .map((executionId) => ({ executionId, queryId: hub.load.executions.find(executionId)?.queryId ?? null }));
   return { plannedAt, placedTick, reason, matched };
 }
 

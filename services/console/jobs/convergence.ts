@@ -6,7 +6,7 @@ import { z } from "zod";
 import { createEstimator } from "../../../core/workload/estimator/estimator.ts";
 import type { Triple } from "../../../core/workload/types.ts";
 import { World } from "../../../core/workload/what-if/world.ts";
-import type { Convergence } from "../contract.ts";
+import type { Convergence } from "../contract/jobs.ts";
 import { type ConvergenceTask, type Say, TaskError } from "./tasks.ts";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);

@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Log } from "../../../platform/log.ts";
-import type { Job } from "../contract.ts";
+import type { Job } from "../contract/jobs.ts";
 import { type Task, told } from "./tasks.ts";
 
 const keptMs = 10 * 60_000;

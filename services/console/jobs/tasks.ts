@@ -1,7 +1,7 @@
 /** What a job's thread is told and tells. */
 import { z } from "zod";
 import { schedulerKnobs } from "../../../platform/scheduler-status.ts";
-import { convergence, whatIf } from "../contract.ts";
+import { convergence, whatIf } from "../contract/jobs.ts";
 
 const whatIfTask = z.object({
   kind: z.literal("what-if"),

@@ -8,7 +8,7 @@ import { parseEnvironment } from "../../../platform/config.ts";
 import { workloadEnvironment } from "../../../platform/environment.ts";
 import { readCosts } from "../../../platform/tables/costs.ts";
 import { readTraffic } from "../../../platform/tables/traffic.ts";
-import type { WhatIf } from "../contract.ts";
+import type { WhatIf } from "../contract/jobs.ts";
 import { type Say, TaskError, type WhatIfTask } from "./tasks.ts";
 
 /** Of the whole: reading first, then trying. */

@@ -1,6 +1,6 @@
 import { Histogram, percentile } from "../../../core/workload/measures.ts";
 import { resources } from "../../../core/workload/types.ts";
-import type { Figures, WindowPoint } from "../contract.ts";
+import type { Figures, WindowPoint } from "../contract/live.ts";
 import { summarize } from "./delays.ts";
 
 /** Of windows of a second: ten minutes. */
@@ -36,11 +36,14 @@ interface Kept {
 }
 
 function figuresOf(kept: readonly Kept[], tickMs: number): Figures | null {
-  if (kept.length === 0) return null;
+  const [first, last] = [kept[0], kept.at(-1)];
+  if (!first || !last) return null;
   const delays = new Histogram();
   for (const one of kept) delays.merge(one.delays);
   const windows = kept.map(({ window }) => window);
   return {
+    from: first.window.at,
+    to: last.window.at,
     windows: windows.length,
     inBand: windows.filter(({ inBand }) => inBand).length / windows.length,
     deviation:

@@ -1,5 +1,5 @@
 import { Histogram } from "../../../core/workload/measures.ts";
-import type { DelaySummary } from "../contract.ts";
+import type { DelaySummary } from "../contract/live.ts";
 
 const minuteMs = 60_000;
 const keptMinutes = 60;

@@ -1,18 +1,14 @@
 /** Follows every part of the loop and holds what the page shows: an hour of it, whatever happens outside. */
-import { Histogram } from "../../../core/workload/measures.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Log } from "../../../platform/log.ts";
 import type { ServerClient } from "../../../platform/server-client.ts";
-import type { HelloEvent, ServerInfo, TickEvent } from "../../../platform/wire.ts";
-import type { AuditWord, LiveState, SchedulerState, WindowPoint } from "../contract.ts";
+import type { HelloEvent, ServerInfo } from "../../../platform/wire.ts";
+import type { AuditWord, LiveState, SchedulerState, WindowPoint } from "../contract/live.ts";
 import type { SchedulerClient } from "../scheduler-client.ts";
 import type { ConsoleStore, KnownCosts, QueueDepth } from "../store.ts";
-import { Comparison } from "./comparison.ts";
-import { bucketsOf, DelayLog, summarize } from "./delays.ts";
-import { ExecutionLog } from "./executions.ts";
+import { Load } from "./load.ts";
 import { Parts, poll } from "./parts.ts";
-import { Traffic } from "./traffic.ts";
-import { hourMs, WindowLog } from "./windows.ts";
+import { hourMs } from "./windows.ts";
 
 export interface HubOptions {
   readonly client: ServerClient;
@@ -33,13 +29,9 @@ const auditMs = 15_000;
 const auditShare = 0.05;
 
 export class Hub {
-  readonly executions = new ExecutionLog();
-  readonly traffic = new Traffic();
+  readonly load = new Load();
   readonly #options: HubOptions;
   readonly #parts: Parts;
-  readonly #windows = new WindowLog();
-  readonly #delays = new DelayLog();
-  readonly #comparison = new Comparison();
   #hello: HelloEvent | undefined;
   #server: ServerInfo | undefined;
   #status: SchedulerState | undefined;
@@ -48,10 +40,6 @@ export class Hub {
   #audit: AuditWord | undefined;
   #following = false;
   #auditTookMs = 0;
-  /** Since the last window closed. */
-  #ran = 0;
-  #waited = false;
-  #windowDelays = new Histogram();
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -76,10 +64,6 @@ export class Hub {
     return this.#status?.knobs;
   }
 
-  get bandWidth(): number {
-    return this.#windows.bandWidth;
-  }
-
   /** Undefined before the first read. */
   get costs(): KnownCosts | undefined {
     return this.#costs;
@@ -100,8 +84,10 @@ export class Hub {
         onEvent: (event) => {
           this.#following = true;
           this.#parts.answered("database");
-          if (event.type === "hello") this.#begin(event);
-          else return this.#tick(event);
+          if (event.type === "hello") {
+            this.#hello = event;
+            this.load.begin(event);
+          } else this.load.tick(event, this.#steered());
           return undefined;
         },
         onTrouble: (error) => {
@@ -132,32 +118,19 @@ export class Hub {
   }
 
   windowsSince(ms: number): WindowPoint[] {
-    return this.#windows.since(ms);
+    return this.load.windowsSince(ms);
   }
 
   state(): LiveState {
     const at = this.#options.clock.now();
-    const tickMs = this.tickMs ?? 100;
-    const minutes = (count: number) => at - count * 60_000;
-    const tenMinutes = this.#delays.since(minutes(10));
     const server = this.#server;
     return {
       at,
       serverId: this.serverId ?? null,
       tickMs: this.tickMs ?? null,
       parts: this.#parts.list(),
-      inBand: {
-        minute: this.#windows.inBandSince(minutes(1)),
-        tenMinutes: this.#windows.inBandSince(minutes(10)),
-        hour: this.#windows.inBandSince(minutes(60)),
-      },
-      delay: {
-        minute: summarize(this.#delays.since(minutes(1)), tickMs),
-        tenMinutes: summarize(tenMinutes, tickMs),
-        hour: summarize(this.#delays.since(minutes(60)), tickMs),
-        buckets: bucketsOf(tenMinutes, tickMs),
-      },
-      waiting: this.#following ? this.executions.waiting : null,
+      ...this.load.figures(at, this.tickMs ?? 100),
+      waiting: this.#following ? this.load.executions.waiting : null,
       scheduler: this.#status ?? null,
       capture: server
         ? {
@@ -168,6 +141,7 @@ export class Hub {
             outboxBytes: server.outbox.bytes,
             lastSentAt: server.outbox.lastSentAt,
             trouble: server.outbox.trouble,
+            warning: server.outbox.warning ?? null,
           }
         : null,
       audit: this.#audit ?? null,
@@ -179,44 +153,8 @@ export class Hub {
             queries: this.#costs.costs.size,
           }
         : null,
-      comparison: this.#comparison.figures(tickMs),
       keeps: this.#options.keeps,
     };
-  }
-
-  #begin(hello: HelloEvent): void {
-    this.#hello = hello;
-    this.executions.begin(hello);
-    this.#ran = 0;
-    this.#waited = hello.queue.length > 0;
-    this.#windowDelays = new Histogram();
-  }
-
-  #tick(event: TickEvent): "again" | undefined {
-    this.#waited ||= (this.executions.waiting ?? 0) > 0;
-    this.executions.tick(event);
-    this.#ran += event.executed.length;
-    for (const { queryId, arrivedTick } of event.executed) {
-      const delayTicks = Math.max(0, event.tick - arrivedTick);
-      this.#delays.add(event.at, delayTicks);
-      this.#windowDelays.add(delayTicks);
-      this.traffic.add(queryId, event.at, delayTicks);
-    }
-    if (!event.window) return undefined;
-    this.#windows.add({
-      at: event.at,
-      metrics: event.window.metrics,
-      ran: this.#ran,
-      waited: this.#waited,
-      waiting: this.executions.waiting,
-      steered: this.#steered(),
-    });
-    const point = this.#windows.since(event.at - 1)[0];
-    if (point) this.#comparison.add(point, this.#windowDelays);
-    this.#ran = 0;
-    this.#waited = false;
-    this.#windowDelays = new Histogram();
-    return undefined;
   }
 
   /** Null while the scheduler is away: the server runs what was placed, for a while. */
@@ -237,7 +175,7 @@ export class Hub {
       this.#status = undefined;
       throw error;
     }
-    this.#windows.bandWidth = this.#status.knobs.bandWidth;
+    this.load.bandWidth = this.#status.knobs.bandWidth;
     this.#parts.answered("scheduler");
   }
 
@@ -277,7 +215,7 @@ export class Hub {
     const { clock, log, store } = this.#options;
     try {
       const windows = await store.windows(serverId, clock.now() - hourMs, clock.now());
-      this.#windows.prepend(
+      this.load.prepend(
         windows.map(({ endedAt, metrics, ticks }) => ({
           at: endedAt,
           metrics,

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../platform/clock.ts";
 import { describeError, type Log } from "../../../platform/log.ts";
-import { type Part, type PartName, partNames } from "../contract.ts";
+import { type Part, type PartName, partNames } from "../contract/live.ts";
 
 /** Which parts of the loop answer, and since when. */
 export class Parts {

@@ -1,6 +1,6 @@
 import { judgeWindow } from "../../../core/workload/measures.ts";
 import type { Metrics } from "../../../platform/wire.ts";
-import type { WindowPoint } from "../contract.ts";
+import type { WindowPoint } from "../contract/live.ts";
 
 export const hourMs = 3_600_000;
 /** Of windows of half a second: what the log holds at most. */

@@ -1,5 +1,5 @@
 /** The chart that makes the point: average, minimum to maximum, the band, and the windows that leave it. */
-import type { WindowPoint } from "../contract.ts";
+import type { WindowPoint } from "../contract/live.ts";
 import { h, setText } from "./dom.ts";
 import { formatShare } from "./format.ts";
 import uPlot from "./uplot.js";

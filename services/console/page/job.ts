@@ -1,5 +1,5 @@
 /** Long work of the server: asked for until it is done, with its progress shown. */
-import type { Job } from "../contract.ts";
+import type { Job } from "../contract/jobs.ts";
 import { ApiError, request } from "./api.ts";
 import { fill, h } from "./dom.ts";
 import { formatShare } from "./format.ts";

@@ -1,5 +1,5 @@
 /** What the page knows of now: an hour of windows and the last state, kept up by server-sent events. */
-import type { LiveEvent, LiveState, WindowPoint } from "../contract.ts";
+import type { LiveEvent, LiveState, WindowPoint } from "../contract/live.ts";
 import { authorization, request } from "./api.ts";
 import { mergeWindows } from "./merge-windows.ts";
 

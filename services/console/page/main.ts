@@ -1,5 +1,5 @@
 /** The page's frame: navigation, whether the data is fresh, what is away, and the view that the address names. */
-import type { Part } from "../contract.ts";
+import type { Part } from "../contract/live.ts";
 import { setToken } from "./api.ts";
 import { fill, h, setText } from "./dom.ts";
 import { formatDuration, formatTime } from "./format.ts";
@@ -74,7 +74,7 @@ function showNotices({ problem, state, locked }: LiveStore): void {
     for (const { name, state: is, since, problem: why } of state?.parts ?? []) {
       if (is === "away") lines.push(`${partTitles[name]} is away since ${formatTime(since)}: ${why ?? "no answer"}`);
     }
-    if (state?.capture?.trouble) lines.push(`Capture: ${state.capture.trouble}`);
+    for (const line of [state?.capture?.trouble, state?.capture?.warning]) if (line) lines.push(`Capture: ${line}`);
     for (const line of state?.scheduler?.trouble ?? []) lines.push(`Scheduler: ${line}`);
   }
   const key = JSON.stringify([lines, locked]);

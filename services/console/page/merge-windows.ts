@@ -1,4 +1,4 @@
-import type { WindowPoint } from "../contract.ts";
+import type { WindowPoint } from "../contract/live.ts";
 
 const keptMs = 3_600_000;
 const mostWindows = 7_200;

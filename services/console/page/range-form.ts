@@ -71,6 +71,7 @@ export function createRangeForm(
     ...presets
       .filter(([, ms]) => ms <= mostMs)
       .map(([title, ms]) => h("button", { type: "button", onClick: preset(ms) }, `Last ${title}`)),
+    h("p", { class: "quiet" }, `At most ${mostMs / 3_600_000} hours at once.`),
     message,
   );
   return { element, submit };

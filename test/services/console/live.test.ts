@@ -90,8 +90,24 @@ describe("before and after", () => {
     add(20_000, 50_000, true, 5);
     add(50_000, 60_000, null, 90);
     const { on, off } = comparison.figures(100);
-    expect(off).toMatchObject({ windows: 20, inBand: 0, deviation: 0.5, peakToMean: 1.5, delay: { p95: 0.1 } });
-    expect(on).toMatchObject({ windows: 20, inBand: 1, deviation: 0.05, peakToMean: 1.05, delay: { p95: 3 } });
+    expect(off).toMatchObject({
+      from: 0,
+      to: 19_000,
+      windows: 20,
+      inBand: 0,
+      deviation: 0.5,
+      peakToMean: 1.5,
+      delay: { p95: 0.1 },
+    });
+    expect(on).toMatchObject({
+      from: 30_000,
+      to: 49_000,
+      windows: 20,
+      inBand: 1,
+      deviation: 0.05,
+      peakToMean: 1.05,
+      delay: { p95: 3 },
+    });
   });
 });
 

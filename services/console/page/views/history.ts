@@ -1,5 +1,5 @@
 /** The recorded windows of a time, from the table. */
-import type { HistoryAnswer, HistoryBucket } from "../../contract.ts";
+import type { HistoryAnswer, HistoryBucket } from "../../contract/history.ts";
 import { request } from "../api.ts";
 import { type BandChart, createBandChart, resources } from "../band-chart.ts";
 import { fill, h, setText } from "../dom.ts";

@@ -1,5 +1,5 @@
 /** All queries: what each costs, how sure that is, how much of the load it causes, what delay it bears. */
-import type { QueriesAnswer, QueryRow, QuerySort } from "../../contract.ts";
+import type { QueriesAnswer, QueryRow, QuerySort } from "../../contract/queries.ts";
 import { request } from "../api.ts";
 import { type Child, fill, h, setText } from "../dom.ts";
 import { formatAge, formatCount, formatSeconds, formatShare } from "../format.ts";

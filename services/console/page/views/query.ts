@@ -1,5 +1,5 @@
 /** One query: what it is believed to cost, and what ran when and how late. */
-import type { QueryAnswer } from "../../contract.ts";
+import type { QueryAnswer } from "../../contract/queries.ts";
 import { request } from "../api.ts";
 import { type Child, h } from "../dom.ts";
 import { formatAge, formatCount, formatMoment, formatSeconds, formatShare } from "../format.ts";

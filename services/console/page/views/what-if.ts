@@ -1,5 +1,5 @@
 /** What other latency budgets would make of recorded traffic: the frontier, with today's point, and a replay of the last hour. */
-import type { WhatIf } from "../../contract.ts";
+import type { WhatIf } from "../../contract/jobs.ts";
 import { type Child, fill, h, setText } from "../dom.ts";
 import { formatCount, formatMoment, formatSeconds, formatShare } from "../format.ts";
 import { awaitJob } from "../job.ts";

@@ -1,5 +1,5 @@
 /** Why an execution ran when it did, and what ran in a window. */
-import type { ExecutionStory, WindowStory } from "../../contract.ts";
+import type { ExecutionStory, WindowStory } from "../../contract/why.ts";
 import { request } from "../api.ts";
 import { resources, resourceTitles } from "../band-chart.ts";
 import { type Child, fill, h } from "../dom.ts";

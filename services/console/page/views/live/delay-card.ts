@@ -1,4 +1,4 @@
-import type { DelaySummary, LiveState } from "../../../contract.ts";
+import type { DelaySummary, LiveState } from "../../../contract/live.ts";
 import { fill, h, svg } from "../../dom.ts";
 import { formatCount, formatSeconds, formatShare } from "../../format.ts";
 

@@ -1,5 +1,5 @@
 /** Beside the load: is everything recorded, what waits where, who steers, and what would survive. */
-import type { LiveState, Part } from "../../../contract.ts";
+import type { LiveState, Part } from "../../../contract/live.ts";
 import { type Child, fill, h } from "../../dom.ts";
 import { formatAge, formatBytes, formatCount, formatDuration, formatShare, formatTime } from "../../format.ts";
 

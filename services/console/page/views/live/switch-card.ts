@@ -1,9 +1,9 @@
 /** The switch: the scheduler off and on, its latency budget and band, and what either way gave. */
 import type { SchedulerKnobs } from "../../../../../platform/scheduler-status.ts";
-import type { Figures, KnobsChange, LiveState } from "../../../contract.ts";
+import type { Figures, KnobsChange, LiveState } from "../../../contract/live.ts";
 import { put } from "../../api.ts";
 import { fill, h, setText } from "../../dom.ts";
-import { formatSeconds, formatShare } from "../../format.ts";
+import { formatSeconds, formatShare, formatTime } from "../../format.ts";
 import type { LiveStore } from "../../live-store.ts";
 
 /** Steps of the latency budget, in seconds. */
@@ -114,6 +114,7 @@ export function createSwitchCard(live: LiveStore) {
       ),
       body,
     ),
+    h("p", { class: "quiet" }, "The last ten minutes of either way that this console has seen since it started."),
   );
 
   return {
@@ -151,6 +152,8 @@ function rowsOf({ off, on }: LiveState["comparison"]): HTMLElement[] {
     row("Furthest tick, typically", ({ deviation }) => `±${(100 * deviation).toFixed(0)} %`),
     row("Peak to mean", ({ peakToMean }) => `${peakToMean.toFixed(2)} ×`),
     row("Delay p50 / p95", ({ delay }) => `${formatSeconds(delay?.p50)} / ${formatSeconds(delay?.p95)}`),
-    row("Seconds measured", ({ windows }) => String(windows)),
+    row("Windows measured", ({ windows }) => String(windows)),
+    row("First", ({ from }) => formatTime(from)),
+    row("Last", ({ to }) => formatTime(to)),
   ];
 }

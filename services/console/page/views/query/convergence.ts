@@ -1,5 +1,5 @@
 /** How a query's estimate comes to the truth, in a simulation: on a real server nobody knows the truth. */
-import type { Convergence } from "../../../contract.ts";
+import type { Convergence } from "../../../contract/jobs.ts";
 import { resources, resourceTitles } from "../../band-chart.ts";
 import { type Child, fill, h, svg } from "../../dom.ts";
 import { formatCount, formatDuration } from "../../format.ts";

@@ -1,4 +1,4 @@
-import type { WhatIf } from "../../../contract.ts";
+import type { WhatIf } from "../../../contract/jobs.ts";
 import { fill, svg } from "../../dom.ts";
 import { formatSeconds, formatShare } from "../../format.ts";
 

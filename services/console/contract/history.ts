@@ -1,0 +1,23 @@
+/** What was recorded in a time. */
+import { z } from "zod";
+import { metrics } from "../../../platform/wire.ts";
+import { count, share, time } from "./units.ts";
+
+/** A stretch of time in the history. */
+export const historyBucket = metrics.extend({
+  /** Its end. */
+  at: time,
+  windows: count,
+  inBand: count,
+  ran: count,
+});
+export type HistoryBucket = z.infer<typeof historyBucket>;
+export const historyAnswer = z.object({
+  from: time,
+  to: time,
+  stepMs: count,
+  windows: count,
+  inBand: share.nullable(),
+  buckets: z.array(historyBucket),
+});
+export type HistoryAnswer = z.infer<typeof historyAnswer>;
