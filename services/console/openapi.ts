@@ -8,7 +8,7 @@ import { rangeFields } from "./api/parameters.ts";
 import { queriesParameters } from "./api/queries.ts";
 import { convergenceParameters, whatIfParameters } from "./api/what-if.ts";
 import { executionParameters, windowParameters } from "./api/why.ts";
-import { historyAnswer } from "./contract/history.ts";
+import { exportedWindow, historyAnswer } from "./contract/history.ts";
 import { convergenceJob, whatIfJob } from "./contract/jobs.ts";
 import { knobsChange, liveEvent, liveState } from "./contract/live.ts";
 import { queriesAnswer, queryAnswer } from "./contract/queries.ts";
@@ -25,6 +25,8 @@ interface Operation {
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
   readonly type?: string;
+  /** What it answers as JSON where it can be asked for either. */
+  readonly json?: z.ZodType;
 }
 
 function operation({
@@ -34,13 +36,17 @@ function operation({
   body,
   answer,
   type = "application/json",
+  json,
 }: Operation): ZodOpenApiOperationObject {
   return {
     summary,
     ...(query || path ? { requestParams: { ...(query && { query }), ...(path && { path }) } } : {}),
     ...(body ? { requestBody: { required: true, content: content("application/json", body) } } : {}),
     responses: {
-      "200": { description: "As asked", content: content(type, answer) },
+      "200": {
+        description: "As asked",
+        content: { ...content(type, answer), ...(json && content("application/json", json)) },
+      },
       default: { description: "Refused, or a part is away", content: content("application/json", refusal) },
     },
   };
@@ -90,6 +96,7 @@ const paths = {
     query: rangeFields.extend(exportParameters.shape),
     answer: z.string(),
     type: "text/csv",
+    json: z.array(exportedWindow),
   }),
   "/api/what-if": get({
     summary: "What recorded traffic would have become under other budgets: ask until it is done",

@@ -1,6 +1,6 @@
 /**
- * A deployment's life on a real emulator: the version before with data in it, this one over it, changes, the end. It is a
- * stage of its own in the cloud that all tests share.
+ * A deployment's life on a real emulator: the version before with data in it, this one over it, changes, the end. In a
+ * region of its own of the cloud that all tests share.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/cl
 import { PutCommand } from "@aws-sdk/lib-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { cdk } from "../../local/deploy.ts";
-import { describeStack } from "../../local/stack.ts";
+import { describeStack, stackName } from "../../local/stack.ts";
 import { testCloudKind } from "../../local/temporary-cloud.ts";
 import { type Aws, clientOptions, createAws } from "../../platform/aws.ts";
 import { environmentOfOutputs, type WorkloadEnvironment } from "../../platform/environment.ts";
@@ -23,9 +23,8 @@ import { eventually } from "../support/eventually.ts";
 import { batchBody, executionRow } from "../support/rows.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const stage = "upgrade";
-const workload = `evenkeel-workload-${stage}`;
-const runtime = `evenkeel-runtime-${stage}`;
+const region = "eu-west-1";
+const runtime = "evenkeel-runtime";
 const image = "images.example.com/evenkeel/{service}:1";
 const serverId = "upgraded";
 const old = executionRow(1);
@@ -33,8 +32,9 @@ const old = executionRow(1);
 describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   const directory = temporaryDirectory();
   const assembly = join(directory.path, "cdk.out");
-  const environment = sharedCloud();
-  const cloud = { environment, endpoint: environment.AWS_ENDPOINT_URL ?? "" };
+  const shared = sharedCloud();
+  const environment = { ...shared, AWS_REGION: region, AWS_DEFAULT_REGION: region };
+  const cloud = { environment, endpoint: shared.AWS_ENDPOINT_URL ?? "" };
   let aws: Aws;
   let before: WorkloadEnvironment;
 
@@ -42,7 +42,7 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
     cdk(cloud, [
       "deploy",
       "--all",
-      ...[`stage=${stage}`, `image=${image}`, ...context].flatMap((setting) => ["--context", setting]),
+      ...[`image=${image}`, ...context].flatMap((setting) => ["--context", setting]),
       ...["--require-approval", "never", "--method", "direct", "--output", assembly],
     ]);
   const outputs = async (name: string) => (await describeStack(cloud, name))?.outputs ?? {};
@@ -63,18 +63,20 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
     const formation = new CloudFormationClient({ ...clientOptions(environment), requestHandler: {} });
     const TemplateBody = readFileSync("test/infra/upgrade/workload-0.1.0.json", "utf8");
     await formation.send(
-      new CreateStackCommand({ StackName: workload, TemplateBody, Capabilities: ["CAPABILITY_IAM"] }),
+      new CreateStackCommand({ StackName: stackName, TemplateBody, Capabilities: ["CAPABILITY_IAM"] }),
     );
     formation.destroy();
     before = environmentOfOutputs(
       (
         await eventually(
-          () => describeStack(cloud, workload),
+          () => describeStack(cloud),
           (stack) => stack !== undefined,
+          100_000,
         )
       )?.outputs ?? {},
     );
     aws = createAws(environment);
+    await cdk(cloud, ["bootstrap", `aws://000000000000/${region}`, "--app", ""]);
   }, 120_000);
   afterAll(() => {
     aws?.destroy();
@@ -87,7 +89,7 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
     await writeState(aws.document, before.EVENKEEL_SCHEDULER_TABLE, serverId, "knobs", { latencyP95Seconds: 3 }, 0);
 
     await deployAll("serverUrl=https://db.example.com");
-    expect(environmentOfOutputs(await outputs(workload))).toEqual(before);
+    expect(environmentOfOutputs(await outputs(stackName))).toEqual(before);
     expect(await rows()).toEqual([1]);
     expect((await readState(aws.document, before.EVENKEEL_SCHEDULER_TABLE, serverId, "knobs"))?.value).toEqual({
       latencyP95Seconds: 3,
@@ -106,18 +108,16 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   it("leaves alone what an operator has changed, when it is deployed again after a change", async () => {
     const ssm = new SSMClient(clientOptions(environment));
     const read = async (name: string) => {
-      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: `/evenkeel/${stage}/${name}` }));
+      const { Parameter } = await ssm.send(new GetParameterCommand({ Name: `/evenkeel/main/${name}` }));
       return Parameter?.Value;
     };
     expect(await read("main/server-url")).toBe("https://db.example.com");
-    await ssm.send(
-      new PutParameterCommand({ Name: `/evenkeel/${stage}/main/band-width`, Value: "0.2", Overwrite: true }),
-    );
+    await ssm.send(new PutParameterCommand({ Name: "/evenkeel/main/main/band-width", Value: "0.2", Overwrite: true }));
 
     await deployAll("serverUrl=https://db.example.com", "servers=main,second", "dashboard=true");
     expect(await read("second/band-width")).toBe("unset");
     expect(await read("main/band-width")).toBe("0.2");
-    expect(environmentOfOutputs(await outputs(workload))).toEqual(before);
+    expect(environmentOfOutputs(await outputs(stackName))).toEqual(before);
     expect(await outputs(runtime)).toMatchObject({ ClusterName: expect.any(String), TokenSecret: expect.any(String) });
     expect(await rows()).toEqual([1, 2]);
     ssm.destroy();
@@ -126,7 +126,7 @@ describe(`a deployment on the ${testCloudKind()} cloud`, () => {
   it("goes, and leaves the data behind", async () => {
     await cdk(cloud, ["destroy", "--all", "--force", "--app", assembly]);
     expect(await describeStack(cloud, runtime)).toBeUndefined();
-    expect(await describeStack(cloud, workload)).toBeUndefined();
+    expect(await describeStack(cloud)).toBeUndefined();
     const dynamo = new DynamoDBClient(clientOptions(environment));
     const { TableNames } = await dynamo.send(new ListTablesCommand({}));
     expect(TableNames).toContain(before.EVENKEEL_EXECUTIONS_TABLE);

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { z } from "zod";
 import { databaseDocument, databaseDocumentText, openApiFile } from "../../local/openapi.ts";
 import { silentLog } from "../../platform/log.ts";
 import { createServerApi, HostUnavailable } from "../../platform/server-api.ts";
 import { routesOf } from "../support/doors.ts";
 import { badJson, seeded } from "../support/fuzz.ts";
+import { answerOf, readOpenApi } from "../support/openapi.ts";
 import { SimDatabase } from "../support/sim-database.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -19,43 +19,14 @@ describe("docs/openapi/database.json", () => {
       throw new HostUnavailable("away");
     };
     const host = { queue: away, resources: away, delay: away, place: away, info: away, subscribe: away };
-    const documented = Object.entries(databaseDocument().paths ?? {}).flatMap(([path, methods]) =>
+    const described = Object.entries(databaseDocument().paths ?? {}).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(documented.sort()).toEqual(routesOf(createServerApi(host, { log: silentLog })));
+    expect(described.sort()).toEqual(routesOf(createServerApi(host, { log: silentLog })));
   });
 });
 
-const media = z.object({ schema: z.looseObject({}) });
-const operations = z.record(
-  z.string(),
-  z.record(
-    z.string(),
-    z.object({
-      responses: z.record(z.string(), z.object({ content: z.record(z.string(), media).optional() })),
-      requestBody: z.object({ content: z.record(z.string(), media) }).optional(),
-    }),
-  ),
-);
-const file = z
-  .object({ paths: operations, components: z.looseObject({ schemas: z.record(z.string(), z.looseObject({})) }) })
-  .parse(JSON.parse(readFileSync(openApiFile, "utf8")));
-
-/** A schema of the file as it stands there, without a word of ours. */
-function schemaOf({ schema }: z.infer<typeof media>): z.ZodType {
-  const text = JSON.stringify({ ...schema, $defs: file.components.schemas });
-  return z.fromJSONSchema(JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")));
-}
-
-/** What an answer has that is not documented for its path and method. */
-function undocumented(path: string, method: string, status: number, text: string): string | undefined {
-  const response = file.paths[path]?.[method]?.responses[status];
-  if (!response) return `${status} is not documented`;
-  const json = response.content?.["application/json"];
-  if (!json) return text === "" ? undefined : "a body is not documented";
-  const parsed = schemaOf(json).safeParse(JSON.parse(text));
-  return parsed.success ? undefined : z.prettifyError(parsed.error);
-}
+const documented = readOpenApi(JSON.parse(readFileSync(openApiFile, "utf8")));
 
 describe("the simulated database", () => {
   const directory = temporaryDirectory();
@@ -77,18 +48,17 @@ describe("the simulated database", () => {
     const ask = async (path: string, method: string, body?: string) => {
       const headers = { authorization };
       const response = await fetch(`${database.url}${path}`, { method, headers, ...(body !== undefined && { body }) });
-      const text = await response.text();
-      seen.add(`${method} ${path} ${response.status}`);
-      const documented = file.paths[path]?.[method.toLowerCase()]
-        ? method.toLowerCase()
-        : Object.keys(file.paths[path] ?? {})[0];
-      const problem = undocumented(path, documented ?? "", response.status, text);
+      const answer = await answerOf(response);
+      seen.add(`${method} ${path} ${answer.status}`);
+      const methods = Object.keys(documented.paths[path] ?? {});
+      const known = methods.find((one) => one === method.toLowerCase()) ?? methods[0] ?? "";
+      const problem = documented.undocumented(path, known, answer);
       if (problem !== undefined) wrong.push(`${method} ${path} ${body?.slice(0, 100)}: ${response.status} ${problem}`);
     };
     const ids = () => database.server.queue().map(({ execution }) => execution.id);
     while (ids().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     for (const path of ["/queued", "/resources", "/server"]) await ask(path, "GET");
-    for (const path of Object.keys(file.paths)) await ask(path, "DELETE");
+    for (const path of Object.keys(documented.paths)) await ask(path, "DELETE");
     for (let times = 0; times < 60; times++) {
       const [id = "gone"] = ids();
       const delay = { id, delay: 1 };
@@ -115,9 +85,11 @@ describe("the simulated database", () => {
   }, 30_000);
 
   it("planted faults: an answer of another form, status or with a body is found", () => {
-    expect(undocumented("/queued", "get", 200, '[{"query":{"id":"q"},"execution":{"timestamp":1}}]')).toContain("id");
-    expect(undocumented("/queued", "get", 206, "[]")).toBe("206 is not documented");
-    expect(undocumented("/delay", "post", 200, "{}")).toBe("a body is not documented");
-    expect(undocumented("/delay", "post", 400, '{"message":"x"}')).toContain("error");
+    const json = (status: number, text: string) => ({ status, type: "application/json", text });
+    const queued = json(200, '[{"query":{"id":"q"},"execution":{"timestamp":1}}]');
+    expect(documented.undocumented("/queued", "get", queued)).toContain("id");
+    expect(documented.undocumented("/queued", "get", json(206, "[]"))).toBe("206 is not documented");
+    expect(documented.undocumented("/delay", "post", json(200, "{}"))).toBe("a body is not documented");
+    expect(documented.undocumented("/delay", "post", json(400, '{"message":"x"}'))).toContain("error");
   });
 });

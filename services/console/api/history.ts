@@ -3,7 +3,7 @@ import { isInBand } from "../../../core/workload/measures.ts";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
 import { describeError, type Log } from "../../../platform/log.ts";
 import type { StoredWindow } from "../../../platform/tables/windows.ts";
-import type { HistoryAnswer } from "../contract/history.ts";
+import type { ExportedWindow, HistoryAnswer } from "../contract/history.ts";
 import { Buckets, ranIn, readByHour } from "../history.ts";
 import type { Hub } from "../live/hub.ts";
 import type { ConsoleStore } from "../store.ts";
@@ -101,7 +101,8 @@ async function* jsonLines(pages: Pages, bandWidth: number): AsyncGenerator<strin
   for await (const windows of pages) {
     for (const window of windows) {
       const { endedAt, metrics } = window;
-      yield `${before}${JSON.stringify({ endedAt, executions: ranIn(window), inBand: isInBand(metrics, bandWidth), ...metrics })}`;
+      const exported = { endedAt, executions: ranIn(window), inBand: isInBand(metrics, bandWidth), ...metrics };
+      yield `${before}${JSON.stringify(exported satisfies ExportedWindow)}`;
       before = ",\n";
     }
   }

@@ -12,6 +12,10 @@ export const historyBucket = metrics.extend({
   ran: count,
 });
 export type HistoryBucket = z.infer<typeof historyBucket>;
+/** One recorded window. */
+export const exportedWindow = metrics.extend({ endedAt: time, executions: count, inBand: z.boolean() });
+export type ExportedWindow = z.infer<typeof exportedWindow>;
+
 export const historyAnswer = z.object({
   from: time,
   to: time,
