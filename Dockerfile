@@ -45,7 +45,8 @@ CMD ["node", "services/gatekeeper/main.ts"]
 FROM services AS console
 COPY core core
 COPY services/console services/console
-ENV HOST=0.0.0.0 PORT=9030
+COPY sim-server sim-server
+ENV HOST=0.0.0.0 PORT=9030 EVENKEEL_SIMULATOR=sim-server/database/traffic.ts
 USER node
 EXPOSE 9030
 CMD ["node", "services/console/main.ts"]

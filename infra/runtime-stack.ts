@@ -206,6 +206,7 @@ export class RuntimeStack extends Stack {
   ): void {
     const { bus, tables, recorder, variables } = this.#workload;
     const { consoleSignIn } = this.#settings;
+    const signIn = consoleSignIn && new SignInBalancer(scope, "SignIn", { ...consoleSignIn, vpc: this.#common.vpc });
     const container = new ContainerService(scope, "Console", {
       ...this.#common,
       service: "console",
@@ -217,6 +218,7 @@ export class RuntimeStack extends Stack {
         EVENKEEL_SERVER_NETWORKS: "private",
         EVENKEEL_SCHEDULER_URL: of.schedulerUrl,
         EVENKEEL_ALLOWED_HOSTS: consoleSignIn?.domain ?? "",
+        ...(signIn && { EVENKEEL_SIGN_IN_SIGNER: signIn.arn }),
         EVENKEEL_KEEPS: "data stays in the account's tables",
       },
       secrets: { ...this.#common.secrets, EVENKEEL_SERVER_URL: ContainerSecret.fromSsmParameter(of.address) },
@@ -226,6 +228,6 @@ export class RuntimeStack extends Stack {
     bus.grantPutEventsTo(container.role);
     of.scheduler.allowFrom(container.service);
     of.source?.container.allowFrom(container.service);
-    if (consoleSignIn) new SignInBalancer(scope, "SignIn", { ...consoleSignIn, vpc: this.#common.vpc, container });
+    signIn?.show(container);
   }
 }

@@ -16,6 +16,8 @@ export interface Access {
    * person can give it his token. One that ends in `/` stands for all below it.
    */
   readonly pages?: readonly string[] | undefined;
+  /** Whether a proxy that is trusted vouches for who asks, by what it put into this header: it stands for the token. */
+  readonly vouched?: { readonly header: string; check(value: string | undefined): Promise<boolean> } | undefined;
 }
 
 /** A refusal: its status and, in one line, why. */
@@ -50,7 +52,7 @@ export function guard(access: Access, refuse: (context: Context, refusal: Refusa
     access.pages?.some((page) => path === page || (page.length > 1 && page.endsWith("/") && path.startsWith(page)));
   const expected = access.token === undefined ? undefined : digest(access.token);
 
-  const judge = (context: Context): Refusal | undefined => {
+  const judge = async (context: Context): Promise<Refusal | undefined> => {
     const { method, path } = context.req;
     const header = (name: string) => context.req.header(name);
     const asked = authority(`http://${header("host") ?? ""}`);
@@ -69,6 +71,8 @@ export function guard(access: Access, refuse: (context: Context, refusal: Refusa
     const beyondLoopback = context.env?.beyondLoopback === true;
     if (reads && (path === "/healthz" || isPage(path))) return undefined;
     if (!beyondLoopback && (reads || open.has(path))) return undefined;
+    const { vouched } = access;
+    if (vouched && (await vouched.check(header(vouched.header)))) return undefined;
     if (!expected)
       return { status: 403, message: "started without EVENKEEL_TOKEN, this server lets nothing be changed" };
     const [scheme = "", given = ""] = (header("authorization") ?? "").split(" ", 2);
@@ -77,7 +81,7 @@ export function guard(access: Access, refuse: (context: Context, refusal: Refusa
   };
 
   return async (context, next) => {
-    const refusal = judge(context);
+    const refusal = await judge(context);
     if (refusal) return refuse(context, refusal);
     return next();
   };

@@ -7,7 +7,9 @@ import {
   ApplicationTargetGroup,
   ListenerAction,
   ListenerCertificate,
+  ListenerCondition,
   SslPolicy,
+  UnauthenticatedAction,
 } from "aws-cdk-lib/aws-elasticloadbalancingv2";
 import { Construct } from "constructs";
 import type { ConsoleSignIn } from "../settings.ts";
@@ -15,19 +17,39 @@ import type { ContainerService } from "./container-service.ts";
 
 export interface SignInBalancerProps extends ConsoleSignIn {
   readonly vpc: IVpc;
-  readonly container: ContainerService;
 }
 
 export class SignInBalancer extends Construct {
+  /** It signs what it says of a user in this name. */
+  readonly arn: string;
+  readonly #props: SignInBalancerProps;
+  readonly #balancer: ApplicationLoadBalancer;
+
   constructor(scope: Construct, id: string, props: SignInBalancerProps) {
     super(scope, id);
-    const { vpc, container, domain, certificateArn, clientSecretName, ...provider } = props;
+    const { vpc, domain } = props;
     const balancer = new ApplicationLoadBalancer(this, "Balancer", {
       vpc,
       internetFacing: true,
       dropInvalidHeaderFields: true,
       idleTimeout: Duration.minutes(5),
     });
+    this.arn = balancer.loadBalancerArn;
+    this.#props = props;
+    this.#balancer = balancer;
+    Validations.of(balancer).acknowledge(
+      {
+        id: "AwsSolutions-ELB2",
+        reason: "Who signed in is in the provider's log; a log of requests would tell no more.",
+      },
+      { id: "AwsSolutions-EC23", reason: "Users come from anywhere; who has not signed in gets no further than here." },
+    );
+    new CfnOutput(this, "Address", { value: `${domain} -> ${balancer.loadBalancerDnsName}` });
+  }
+
+  /** Sends on to it whoever has signed in. */
+  show(container: ContainerService): void {
+    const { vpc, domain: _, certificateArn, clientSecretName, ...provider } = this.#props;
     const console = new ApplicationTargetGroup(this, "Console", {
       vpc,
       protocol: ApplicationProtocol.HTTP,
@@ -37,23 +59,25 @@ export class SignInBalancer extends Construct {
       // It asks for a token, which is an answer, too.
       healthCheck: { path: "/", healthyHttpCodes: "200,401,403" },
     });
-    balancer.addListener("Https", {
+    const signedIn = {
+      ...provider,
+      clientSecret: SecretValue.secretsManager(clientSecretName),
+      next: ListenerAction.forward([console]),
+    };
+    const listener = this.#balancer.addListener("Https", {
       protocol: ApplicationProtocol.HTTPS,
       sslPolicy: SslPolicy.RECOMMENDED_TLS,
       certificates: [ListenerCertificate.fromArn(certificateArn)],
-      defaultAction: ListenerAction.authenticateOidc({
-        ...provider,
-        clientSecret: SecretValue.secretsManager(clientSecretName),
-        next: ListenerAction.forward([console]),
+      defaultAction: ListenerAction.authenticateOidc(signedIn),
+    });
+    // The page itself cannot follow to the provider: a sign-in that has ended is to be an answer that it understands.
+    listener.addAction("Api", {
+      priority: 1,
+      conditions: [ListenerCondition.pathPatterns(["/api/*", "/metrics"])],
+      action: ListenerAction.authenticateOidc({
+        ...signedIn,
+        onUnauthenticatedRequest: UnauthenticatedAction.DENY,
       }),
     });
-    Validations.of(balancer).acknowledge(
-      {
-        id: "AwsSolutions-ELB2",
-        reason: "Who signed in is in the provider's log; a log of requests would tell no more.",
-      },
-      { id: "AwsSolutions-EC23", reason: "Users come from anywhere; who has not signed in gets no further than here." },
-    );
-    new CfnOutput(this, "Address", { value: `${domain} -> ${balancer.loadBalancerDnsName}` });
   }
 }

@@ -11,6 +11,7 @@ import { Jobs } from "./jobs/jobs.ts";
 import { Hub } from "./live/hub.ts";
 import { createSchedulerClient } from "./scheduler-client.ts";
 import { environment } from "./settings.ts";
+import { claimHeader, createSignIn } from "./sign-in.ts";
 import { createStore } from "./store.ts";
 
 const log = createLog("console");
@@ -38,6 +39,8 @@ async function main(): Promise<void> {
   const jobs = new Jobs(clock, log);
   const { EVENKEEL_SIMULATOR: simulator, EVENKEEL_SCENARIO: scenario, EVENKEEL_SEED: seed } = settings;
   const simulation = simulator === undefined ? undefined : { simulator, scenario, seed };
+  const signer = settings.EVENKEEL_SIGN_IN_SIGNER;
+  const vouched = signer && { header: claimHeader, check: createSignIn({ signer, clock, log }) };
   const app = createConsoleApp({
     jobs,
     simulation,
@@ -45,7 +48,7 @@ async function main(): Promise<void> {
     scheduler,
     store,
     log,
-    access: { allowedHosts: settings.EVENKEEL_ALLOWED_HOSTS, token },
+    access: { allowedHosts: settings.EVENKEEL_ALLOWED_HOSTS, token, ...(vouched && { vouched }) },
   });
   const listening = await listen(app, { host: settings.HOST, port: settings.PORT });
   process.stdout.write(`listening ${listening.url}\n`);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { nameList, port, token } from "../../platform/config.ts";
 import { workloadEnvironment } from "../../platform/environment.ts";
 import { reachVariables } from "../../platform/server-address.ts";
+import { signerArn } from "./sign-in.ts";
 
 const url = z.url({ protocol: /^https?$/ });
 
@@ -17,6 +18,8 @@ export const environment = workloadEnvironment.extend({
   PORT: port.default(9030),
   EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
   EVENKEEL_TOKEN: token,
+  /** The load balancer before the console, at which users sign in: who has needs no token. */
+  EVENKEEL_SIGN_IN_SIGNER: signerArn.optional(),
   /** A program that prints a scenario's traffic and true costs; without it the console shows no simulations. */
   EVENKEEL_SIMULATOR: z.string().optional(),
   EVENKEEL_SCENARIO: z.string().default("default"),

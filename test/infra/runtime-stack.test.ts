@@ -156,6 +156,21 @@ describe("the runtime stack", () => {
       Port: 443,
       DefaultActions: Match.arrayWith([Match.objectLike({ Type: "authenticate-oidc" })]),
     });
+    // A sign-in that has ended is an answer to the page's own calls, and the console can tell its balancer's word.
+    full.hasResourceProperties("AWS::ElasticLoadBalancingV2::ListenerRule", {
+      Conditions: [{ Field: "path-pattern", PathPatternConfig: { Values: ["/api/*", "/metrics"] } }],
+      Actions: Match.arrayWith([
+        Match.objectLike({ AuthenticateOidcConfig: Match.objectLike({ OnUnauthenticatedRequest: "deny" }) }),
+      ]),
+    });
+    const [balancer] = Object.keys(full.findResources("AWS::ElasticLoadBalancingV2::LoadBalancer"));
+    full.hasResourceProperties("AWS::ECS::TaskDefinition", {
+      ContainerDefinitions: [
+        Match.objectLike({
+          Environment: Match.arrayWith([{ Name: "EVENKEEL_SIGN_IN_SIGNER", Value: { Ref: balancer } }]),
+        }),
+      ],
+    });
     const closed = templateOf({ console: true });
     closed.resourceCountIs("AWS::ElasticLoadBalancingV2::LoadBalancer", 0);
     for (const rule of inbound(closed)) expect(JSON.stringify(rule)).not.toContain("0.0.0.0/0");

@@ -5,6 +5,7 @@ import { chmodSync, chownSync, globSync, mkdirSync, readFileSync, statSync } fro
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { DockerIgnoreStrategy } from "aws-cdk-lib";
+import { z } from "zod";
 import { sharedCloud } from "../support/cloud.ts";
 import { buildFiles, type ImageFiles, readStages } from "../support/dockerfile.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,6 +17,7 @@ type Service = (typeof services)[number];
 /** Not root's, and owner of nothing but what is given to it; where the test may not change users, its own. */
 const uid = process.getuid?.() === 0 ? 65_534 : undefined;
 const token = randomUUID();
+const authorization = { authorization: `Bearer ${token}` };
 
 const ignored = new DockerIgnoreStrategy(process.cwd(), readFileSync(".dockerignore", "utf8").split("\n"));
 const allowed = (path: string) => !ignored.ignores(join(process.cwd(), path));
@@ -55,7 +57,7 @@ describe("the images", () => {
   }
 
   const ask = async (url: string) => {
-    const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch(() => undefined);
+    const answer = await fetch(url, { headers: authorization }).catch(() => undefined);
     await answer?.body?.cancel();
     return answer?.status;
   };
@@ -124,6 +126,11 @@ describe("the images", () => {
         (status) => status === 200,
       ),
     ).toBe(200);
+    const simulated = async () => {
+      const answer = await fetch(`${console}/api/convergence/any?minutes=1`, { headers: authorization });
+      return z.looseObject({ state: z.string() }).parse(await answer.json());
+    };
+    expect(await eventually(simulated, ({ state }) => state !== "running")).toMatchObject({ state: "done" });
     for (const [service, image] of images) expect(filesOf(image)).toEqual(before.get(service));
   }, 120_000);
 

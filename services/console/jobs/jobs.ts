@@ -10,7 +10,8 @@ const mostKept = 20;
 const mostWaiting = 4;
 /** Work that takes longer is given up. */
 const longestMs = 5 * 60_000;
-const threadMegabytes = 768;
+/** No more than leaves the page alive where the container is small: then the work breaks off and says so. */
+const threadMegabytes = Math.min(768, Math.floor(0.5e-6 * (process.constrainedMemory() || 8e9)));
 
 interface Entry {
   job: Job<unknown>;

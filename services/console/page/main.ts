@@ -94,7 +94,12 @@ function tokenForm(): HTMLElement {
   return h(
     "form",
     { class: "notice row", onSubmit: submit },
-    h("label", {}, "This console asks for its token (EVENKEEL_TOKEN)", input),
+    h(
+      "label",
+      {},
+      "This console asks for its token (EVENKEEL_TOKEN); where you have signed in, load the page anew",
+      input,
+    ),
     h("button", { class: "primary" }, "Use it"),
   );
 }
