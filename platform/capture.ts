@@ -28,6 +28,8 @@ export interface Capture {
   run(url: string, signal: AbortSignal): Promise<void>;
   /** The outbox's part of `GET /server`. */
   info(): ServerInfo["outbox"];
+  /** The share of new work that there is room to record, 0 to 1. */
+  intake(): number;
 }
 
 const settings = workloadEnvironment
@@ -77,7 +79,7 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     log,
   });
 
-  const room = new RoomWatch(outbox, clock);
+  const room = new RoomWatch(outbox, clock, kind);
 
   async function keepRegistered(url: string, signal: AbortSignal): Promise<void> {
     const registeredAt = clock.now();
@@ -109,5 +111,6 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
       const { lastSentAt, trouble } = sender.status();
       return { ...outbox.state(), lastSentAt, trouble, warning: room.warning(), incarnations: outbox.held() };
     },
+    intake: () => room.intake(),
   };
 }

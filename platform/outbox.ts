@@ -20,10 +20,12 @@ import {
 import { repairFile } from "./outbox-repair.ts";
 import { OutboxDamaged, OutboxFull, transaction, translate } from "./outbox-sqlite.ts";
 import { type Range, RangeSet } from "./range-set.ts";
-import type { GapRow, HeldIncarnation, OutboxRow } from "./wire.ts";
+import type { GapRow, HeldIncarnation, OutboxRow, WindowRow } from "./wire.ts";
 
 /** A row before the outbox has numbered it. */
 export type NewRow = OutboxRow extends infer Row ? (Row extends OutboxRow ? Omit<Row, "sequence"> : never) : never;
+
+export type NewWindow = Omit<WindowRow, "sequence">;
 
 export interface OutboxOptions {
   readonly file: string;
@@ -40,6 +42,8 @@ export interface OutboxOptions {
 /** Sequence numbers of an incarnation. */
 export interface Sequences extends Range {
   readonly incarnation: string;
+  /** How many losses of the outbox were told behind them, each as a gap. */
+  readonly gaps: number;
 }
 
 /** The positions that belong to one incarnation; none when `last < first`. A row's sequence number is `position - first + 1`. */
@@ -62,6 +66,16 @@ const dayMs = 86_400_000;
 const dropRows = 2_000;
 /** A row must fit into one queue message. */
 export const maxRowBytes = 240_000;
+
+/** The row, or where it is too large for a message, a gap that says so: it must not be left out in silence. */
+export function fitting(row: NewWindow): NewRow {
+  const bytes = Buffer.byteLength(JSON.stringify(row));
+  if (bytes <= maxRowBytes) return row;
+  const { epoch, endedAt, ticks, tickMs } = row;
+  const from = Math.max(0, Math.round(endedAt - ticks.length * tickMs));
+  const reason = `a metrics window of ${bytes} bytes is too large to be recorded (${maxRowBytes}); its executions are recorded`;
+  return { type: "gap", epoch, from, to: endedAt, reason };
+}
 
 /**
  * Opens the file; makes it when there is none, mends it when it is damaged. One process owns it.
@@ -142,7 +156,8 @@ export class Outbox {
       file.losses = [];
       this.#mark.set(position);
       const span = this.#currentSpan();
-      return { incarnation: span.incarnation, first: first - span.first + 1, last: first - span.first + rows.length };
+      const last = first - span.first + rows.length;
+      return { incarnation: span.incarnation, first: first - span.first + 1, last, gaps: gaps.length };
     });
   }
 

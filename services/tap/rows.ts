@@ -1,5 +1,5 @@
 import type { InferredGap, InferredTick, InferredWindow } from "../../core/workload/tap-inference.ts";
-import type { NewRow } from "../../platform/outbox.ts";
+import type { NewRow, NewWindow } from "../../platform/outbox.ts";
 
 /** What rows need beyond what was inferred. */
 export interface RowContext {
@@ -22,7 +22,7 @@ export function executionRows({ tick, at, executed }: InferredTick, { epoch, tic
   }));
 }
 
-export function windowRowOf(window: InferredWindow, { epoch, tickMs, wall }: RowContext): NewRow {
+export function windowRowOf(window: InferredWindow, { epoch, tickMs, wall }: RowContext): NewWindow {
   const queries = [...new Set(window.ticks.flat())];
   const numbers = new Map(queries.map((queryId, number) => [queryId, number]));
   return {

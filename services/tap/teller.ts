@@ -1,7 +1,7 @@
 import type { Inferred, InferredTick, InferredWindow, TapInference } from "../../core/workload/tap-inference.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import { maxRowBytes, type NewRow, type Sequences } from "../../platform/outbox.ts";
+import { fitting, type NewRow, type Sequences } from "../../platform/outbox.ts";
 import type { HelloEvent, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import { executionRows, gapRowOf, type RowContext, windowRowOf } from "./rows.ts";
 
@@ -55,7 +55,7 @@ export class Teller {
     const context = this.#context();
     const rows = [
       ...ticks.flatMap((tick) => executionRows(tick, context)),
-      ...windows.flatMap((window) => this.#bounded(windowRowOf(window, context))),
+      ...windows.map((window) => fitting(windowRowOf(window, context))),
       ...gaps.map((gap) => gapRowOf(gap, context)),
     ];
     this.#window = windows.at(-1) ?? this.#window;
@@ -75,7 +75,7 @@ export class Teller {
     const { outbox, log, onSeen, clock } = this.#options;
     const { rows, events } = this.#unwritten;
     try {
-      if (rows.length > 0) outbox.append(rows);
+      if (rows.length > 0) this.#counted.gaps += outbox.append(rows).gaps;
     } catch (error) {
       const trouble = `standing still: ${describeError(error)}`;
       if (trouble !== this.#trouble) log.error(trouble);
@@ -94,12 +94,6 @@ export class Teller {
   wall(monotonic: number): number {
     const { clock } = this.#options;
     return Math.max(0, Math.round(clock.now() - clock.monotonic() + monotonic));
-  }
-
-  #bounded(row: NewRow): NewRow[] {
-    if (JSON.stringify(row).length <= maxRowBytes) return [row];
-    this.#options.log.warn("a metrics window is too large to be recorded; its executions are recorded");
-    return [];
   }
 
   #hello(): HelloEvent {

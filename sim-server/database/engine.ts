@@ -123,12 +123,15 @@ export class Engine {
     return this.#byId.size;
   }
 
-  /** Runs the next tick. */
-  step(): Step {
+  /**
+   * Runs the next tick.
+   * @param intake share of what would arrive that is taken in, 0 to 1; the rest is turned away and never was
+   */
+  step(intake = 1): Step {
     const tick = ++this.tick;
     this.#applyDrift(tick);
     const executed = this.#execute(tick);
-    const arrived = this.#arrive(tick);
+    const arrived = this.#arrive(tick, intake);
     const window = this.#closeWindow(tick, executed);
     return { tick, executed, arrived, ...(window && { window }) };
   }
@@ -218,7 +221,7 @@ export class Engine {
     return executed;
   }
 
-  #arrive(tick: number): Queued[] {
+  #arrive(tick: number, intake: number): Queued[] {
     const { season, bursts } = this.parameters.arrivals;
     let factor =
       Math.sin(((tick - season.phaseTicks) * 2 * Math.PI) / season.periodTicks) * season.amplitude + season.level;
@@ -227,6 +230,7 @@ export class Engine {
       if (changes) this.#bursting = !this.#bursting;
       factor *= this.#bursting ? bursts.factor : bursts.quietFactor;
     }
+    factor *= intake;
     const arrived: Queued[] = [];
     for (let query = 0; query < this.#probabilities.length; query++) {
       if (this.#random.uniform() >= (this.#probabilities[query] ?? 0) * factor) continue;

@@ -60,7 +60,17 @@ async function main(): Promise<void> {
     : undefined;
   const capture = outbox && createCapture({ environment: process.env, outbox, kind: "native", clock, log });
   const ledger = new Ledger(join(directory, "ledger.log"), epoch, serverId);
-  const server = new DatabaseServer({ serverId, epoch, engine, clock, log, ledger, outbox, outboxInfo: capture?.info });
+  const server = new DatabaseServer({
+    serverId,
+    epoch,
+    engine,
+    clock,
+    log,
+    ledger,
+    outbox,
+    outboxInfo: capture?.info,
+    intake: capture?.intake,
+  });
   const options = { log, allowedHosts: env.EVENKEEL_ALLOWED_HOSTS, token: env.EVENKEEL_TOKEN };
   const app = capture ? createServerApi(server, options) : createPlainApi(server, options);
   const listening = await listen(app, { host: env.HOST, port: env.PORT });

@@ -1,6 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import { maxRowBytes, type NewRow, type Sequences } from "../../platform/outbox.ts";
+import { fitting, type NewRow, type NewWindow, type Sequences } from "../../platform/outbox.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { HelloEvent, Metrics, PlaceResponse, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import type { ClosedWindow, Engine, Queued, Step } from "./engine.ts";
@@ -18,6 +18,8 @@ export interface DatabaseServerOptions {
   readonly outbox?: { append(rows: readonly NewRow[]): Sequences } | undefined;
   /** The outbox's part of `info`. */
   readonly outboxInfo?: (() => ServerInfo["outbox"]) | undefined;
+  /** The share of new work that there is room to record, 0 to 1; all of it by default. */
+  readonly intake?: (() => number) | undefined;
 }
 
 type Placements = Parameters<ServerHost["place"]>[1];
@@ -26,6 +28,7 @@ type Placements = Parameters<ServerHost["place"]>[1];
 interface Unwritten {
   readonly step: Step;
   readonly at: number;
+  rows?: readonly NewRow[];
   sequences?: Sequences;
 }
 
@@ -37,7 +40,8 @@ const nothing: Metrics = {
 
 /**
  * The simulated database as a server. A tick counts, and is visible, once it is on disk: outbox first, then ledger.
- * When the disk takes nothing more, the database stands still, and time with it, until it does.
+ * As the disk fills up, the database takes in less new work; when the disk takes nothing more, the database stands still,
+ * and time with it, until it does.
  */
 export class DatabaseServer implements ServerHost {
   readonly #options: DatabaseServerOptions;
@@ -75,8 +79,8 @@ export class DatabaseServer implements ServerHost {
 
   /** Runs one tick, or finishes the last one. False when it cannot be written now: nothing of it is visible then. */
   runTick(): boolean {
-    const { engine, log } = this.#options;
-    this.#unwritten ??= { step: engine.step(), at: this.#wallTime(engine.tick) };
+    const { engine, log, intake } = this.#options;
+    this.#unwritten ??= { step: engine.step(intake?.()), at: this.#wallTime(engine.tick) };
     try {
       this.#write(this.#unwritten);
     } catch (error) {
@@ -175,14 +179,14 @@ export class DatabaseServer implements ServerHost {
   #write(unwritten: Unwritten): void {
     const { outbox, ledger } = this.#options;
     const { step, at } = unwritten;
-    const rows = outbox ? this.#rows(step, at) : [];
+    const rows = outbox ? (unwritten.rows ??= this.#rows(step, at)) : [];
     if (outbox && rows.length > 0) unwritten.sequences ??= outbox.append(rows);
     ledger.append({ tick: step.tick, at, sequences: unwritten.sequences, executed: step.executed });
     if (step.window) ledger.sync();
   }
 
   #rows({ tick, executed, window }: Step, at: number): NewRow[] {
-    const { epoch, engine, log } = this.#options;
+    const { epoch, engine } = this.#options;
     const { tickMs } = engine.parameters;
     const rows: NewRow[] = executed.map(({ id, queryId, arrivedTick }) => ({
       type: "execution",
@@ -194,16 +198,13 @@ export class DatabaseServer implements ServerHost {
       tick,
       delayTicks: tick - arrivedTick,
     }));
-    if (!window) return rows;
-    const row = windowRow(epoch, at, tickMs, window);
-    if (JSON.stringify(row).length <= maxRowBytes) return [...rows, row];
-    log.warn("a metrics window is too large to be recorded; its executions are recorded", { tick });
-    return rows;
+    return window ? [...rows, fitting(windowRow(epoch, at, tickMs, window))] : rows;
   }
 
-  #publish({ step, at }: Unwritten): void {
+  #publish({ step, at, rows = [], sequences }: Unwritten): void {
     const { tick, executed, arrived, window } = step;
     this.#counted.executions += executed.length;
+    this.#counted.gaps += rows.filter(({ type }) => type === "gap").length + (sequences?.gaps ?? 0);
     if (window) {
       this.#counted.windows++;
       this.#metrics = { ...metricsOf(window), timestamp: at };
@@ -229,7 +230,7 @@ function metricsOf({ cpu, io, memory }: ClosedWindow): Metrics {
   return { cpu, io, memory };
 }
 
-function windowRow(epoch: string, endedAt: number, tickMs: number, window: ClosedWindow): NewRow {
+function windowRow(epoch: string, endedAt: number, tickMs: number, window: ClosedWindow): NewWindow {
   const numbers = new Map<string, number>();
   const numberOf = (queryId: string): number => {
     const number = numbers.get(queryId) ?? numbers.size;

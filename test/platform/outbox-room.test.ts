@@ -9,7 +9,7 @@ describe("an outbox's room", () => {
     using place = temporaryDirectory();
     const clock = new FakeClock();
     const outbox = openTestOutbox(place.path, { clock, diskBoundBytes: 1_000_000 });
-    const room = new RoomWatch(outbox, clock);
+    const room = new RoomWatch(outbox, clock, "native");
     const told: (string | null)[] = [];
     for (let minute = 0; minute < 8; minute++) {
       outbox.append(executions(500, 1 + minute * 500));
@@ -20,7 +20,7 @@ describe("an outbox's room", () => {
     const first = told.findIndex((line) => line !== null);
     // Between half and all of the bound.
     expect(first).toBeGreaterThan(1);
-    const [, percent, hours] = /^the outbox is (\d+)% full .* in ([\d.]+) h; when/.exec(told[first] ?? "") ?? [];
+    const [, percent, hours] = /^the outbox is (\d+)% full .* in ([\d.]+) h; from 80%/.exec(told[first] ?? "") ?? [];
     expect(Number(percent)).toBeGreaterThanOrEqual(50);
     expect(Number(percent)).toBeLessThan(75);
     // A minute brings about a ninth of the bound: minutes are left.
@@ -28,11 +28,30 @@ describe("an outbox's room", () => {
     outbox.close();
   });
 
+  it("lets all new work in up to four fifths, then linearly less", () => {
+    using place = temporaryDirectory();
+    const clock = new FakeClock();
+    const diskBoundBytes = 1_000_000;
+    const outbox = openTestOutbox(place.path, { clock, diskBoundBytes });
+    const room = new RoomWatch(outbox, clock, "native");
+    for (let step = 0; outbox.state().bytes < 0.97 * diskBoundBytes; step++) {
+      outbox.append(executions(50, 1 + step * 50));
+      clock.stall(1_000);
+      const used = outbox.state().bytes / diskBoundBytes;
+      expect(room.intake()).toBeCloseTo(Math.min(1, (1 - used) * 5), 10);
+    }
+    expect(room.intake()).toBeLessThan(0.2);
+    outbox.confirm([{ first: 1, last: outbox.lastPosition }]);
+    clock.stall(1_000);
+    expect(room.intake()).toBe(1);
+    outbox.close();
+  });
+
   it("says what can no longer be healed when recorded rows are let go before their time", () => {
     using place = temporaryDirectory();
     const clock = new FakeClock(1_000 + 3_600_000);
     const outbox = openTestOutbox(place.path, { clock, diskBoundBytes: 500_000 });
-    const room = new RoomWatch(outbox, clock);
+    const room = new RoomWatch(outbox, clock, "native");
     outbox.append(executions(4_000));
     outbox.confirm([{ first: 1, last: 4_000 }]);
     expect(room.warning()).toMatch(

@@ -30,7 +30,7 @@ describe("append", () => {
     const { incarnation } = outbox.state();
     outbox.close();
     const again = openTestOutbox(directory.path, { uuid: countingUuid(9) });
-    expect(again.append([execution(5)])).toEqual({ incarnation, first: 5, last: 5 });
+    expect(again.append([execution(5)])).toEqual({ incarnation, first: 5, last: 5, gaps: 0 });
     expect(heldRows(again).map(({ body }) => JSON.parse(body))).toEqual(executions(5));
     again.close();
   });

@@ -73,7 +73,7 @@ function setup(options: { lastSeenAt?: number } = {}) {
       append(rows) {
         if (disk.full) throw new Error("the disk is full");
         disk.rows.push(...rows);
-        return { incarnation: "i", first: 1, last: rows.length };
+        return { incarnation: "i", first: 1, last: rows.length, gaps: 0 };
       },
     },
     outboxInfo: () => ({

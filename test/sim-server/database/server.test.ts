@@ -3,6 +3,7 @@ import { describe, expect, it } from "@jest/globals";
 import { readLedger } from "../../../platform/ledger-file.ts";
 import { type Log, silentLog } from "../../../platform/log.ts";
 import type { NewRow } from "../../../platform/outbox.ts";
+import { RoomWatch } from "../../../platform/outbox-room.ts";
 import { OutboxFull } from "../../../platform/outbox-sqlite.ts";
 import { HostUnavailable } from "../../../platform/server-api.ts";
 import { outboxRow, type StreamEvent, serverInfo, streamEvent } from "../../../platform/wire.ts";
@@ -142,6 +143,80 @@ describe("ticking", () => {
     });
     const ticks = setup.rows.flatMap((row) => (row.type === "execution" ? [row.tick] : []));
     expect([...new Set(ticks)]).toEqual(Array.from({ length: setup.engine.tick }, (_, index) => index + 1));
+  });
+});
+
+describe("an outbox that fills up", () => {
+  /** Nothing is recorded for 600 ticks. `slows`: whether the server takes in less as room gets short. */
+  function fill({ slows }: { slows: boolean }) {
+    using place = temporaryDirectory();
+    const clock = new FakeClock();
+    const outbox = openTestOutbox(place.path, { clock, diskBoundBytes: 400_000 });
+    const room = new RoomWatch(outbox, clock, "native");
+    const ledger = new Ledger(join(place.path, "ledger.log"), "epoch", "s");
+    const engine = new Engine(
+      parseParameters({ queries: 5, arrivals: { law: "constant", mean: 0.4, season: { amplitude: 0 } } }, "test"),
+    );
+    const intake = slows ? () => room.intake() : undefined;
+    const server = new DatabaseServer({
+      serverId: "s",
+      epoch: "epoch",
+      engine,
+      clock,
+      log: silentLog,
+      ledger,
+      outbox,
+      intake,
+    });
+    const arrived: number[] = [];
+    server.subscribe((event) => event.type === "tick" && arrived.push(event.arrived.length));
+    let stood = false;
+    while (!stood && arrived.length < 600) {
+      clock.stall(100);
+      stood = !server.runTick();
+    }
+    const warning = room.warning();
+    ledger.close();
+    outbox.close();
+    const mean = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0) / of.length;
+    return { stood, warning, first: mean(arrived.slice(0, 100)), last: mean(arrived.slice(-100)) };
+  }
+
+  it("lets less and less new work in, and says so, and the server does not stand still", () => {
+    const { stood, warning, first, last } = fill({ slows: true });
+    expect(stood).toBe(false);
+    expect(last).toBeLessThan(first / 2);
+    expect(warning).toMatch(
+      /% full of rows that wait .* the server takes in \d+% of the new work only, when it is full/,
+    );
+  });
+
+  it("would stop it dead without that", () => {
+    const { stood, first, last } = fill({ slows: false });
+    expect(stood).toBe(true);
+    expect(last).toBeGreaterThan(0.8 * first);
+  });
+});
+
+describe("a metrics window that is too large to be recorded", () => {
+  it("leaves a gap, which counts, beside its executions", () => {
+    using setup = new Setup({
+      queries: 8_000,
+      arrivals: { law: "constant", mean: 1, season: { amplitude: 0, level: 0.5 } },
+    });
+    for (let tick = 0; tick < 10; tick++) setup.server.runTick();
+    const gaps = setup.rows.filter((row) => row.type === "gap");
+    expect(gaps).toEqual([
+      {
+        type: "gap",
+        epoch: "epoch",
+        from: expect.any(Number),
+        to: expect.any(Number),
+        reason: expect.stringMatching(/^a metrics window of \d+ bytes is too large/),
+      },
+    ]);
+    expect(setup.rows.some((row) => row.type === "window")).toBe(false);
+    expect(setup.server.info().counted).toMatchObject({ windows: 1, gaps: 1 });
   });
 });
 
