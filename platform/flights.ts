@@ -46,6 +46,11 @@ export class Flights {
     return this.#flights.length + this.#retries.length;
   }
 
+  /** How long messages have been under way of late, ms; undefined before the first landed. */
+  get latencyMs(): number | undefined {
+    return this.#latency?.mean;
+  }
+
   /** Whether anything was sent that may land. */
   get inAir(): boolean {
     return this.#flights.length > 0;

@@ -16,10 +16,12 @@ export interface PackTuning {
   /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
   readonly maxMessageBytes: number;
   readonly maxMessageRows: number;
-  /** Messages without a receipt, beyond which only new rows are sent... */
+  /** Messages without a receipt, beyond which only new rows are sent; fewer while they take longer than `aimMs`... */
   readonly backlogWindow: number;
   /** ...and beyond which nothing is. */
   readonly window: number;
+  /** How long a new row may wait behind backlog that is under way. */
+  readonly aimMs: number;
 }
 
 export interface PackerOptions {
@@ -40,6 +42,8 @@ const maxBatchMessages = 10;
 const maxBatchBytes = 250_000;
 /** Fewer rows than this do not fill a message. */
 const fewRows = 100;
+/** So many messages under way keep a recorder busy that takes ten at a time. */
+const leastWindow = 20;
 
 export class Packer {
   /** Positions that lie in the dead-letter queue: not sent again while they do. */
@@ -57,7 +61,7 @@ export class Packer {
   /** The next batch: resends, then new rows, then backlog. Empty when nothing is due. */
   next(): Message[] {
     const { clock } = this.#options;
-    const { packMs, window, backlogWindow } = this.#options.tuning;
+    const { packMs, window } = this.#options.tuning;
     const messages: Message[] = [];
     let bytes = 0;
     const add = (message: Message): boolean => {
@@ -89,12 +93,24 @@ export class Packer {
         this.#nextPack = clock.monotonic() + packMs;
       }
     }
+    const backlogWindow = this.#backlogWindow();
     while (inFlight() < backlogWindow) {
       const [old] = this.#unsent({ first: 1, last: this.#cursor }, messages);
       const message = old && this.#message(old, 0);
       if (!message || !add(message)) break;
     }
     return messages;
+  }
+
+  /**
+   * Backlog under way delays new rows behind it: by Little's law, as many messages as are recorded in `aimMs` are enough. The
+   * latency seen grows and shrinks with the window, so that it settles.
+   */
+  #backlogWindow(): number {
+    const { backlogWindow, aimMs } = this.#options.tuning;
+    const { latencyMs = 0 } = this.#options.flights;
+    const fitting = latencyMs <= aimMs ? backlogWindow : Math.ceil((backlogWindow * aimMs) / latencyMs);
+    return Math.min(backlogWindow, Math.max(leastWindow, fitting));
   }
 
   /** New rows, when they are due or fill a message. */

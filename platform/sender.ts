@@ -59,6 +59,7 @@ export const defaultTuning: SenderTuning = {
   maxMessageRows: receiptSpan,
   backlogWindow: 64,
   window: 96,
+  aimMs: 2_000,
   pollMs: 500,
   idlePollMs: 5_000,
   timeoutMs: 15_000,

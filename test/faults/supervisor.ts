@@ -4,6 +4,7 @@ import { z } from "zod";
 import { identify, type ProcessIdentity } from "../../local/process-identity.ts";
 import { endLeftovers, type RunRecord, writeRun } from "../../local/run-record.ts";
 import { type Service, supervise } from "../../local/supervise.ts";
+import { describeError } from "../../platform/log.ts";
 
 const text = z.string();
 export const plansSchema = z.object({
@@ -53,5 +54,13 @@ process.once("SIGTERM", async () => {
 for (const plan of plans) {
   const onTrouble = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`);
   const onStart = (identity: ProcessIdentity) => note(plan.name, plan.url, identity);
-  services.push(await supervise({ ...plan, onTrouble, onStart, signal: stop.signal }));
+  // A first start may fail, since faults strike in it, too: then it is tried again, as a person would.
+  for (let started = false; !started && !stop.signal.aborted; ) {
+    try {
+      services.push(await supervise({ ...plan, onTrouble, onStart, signal: stop.signal }));
+      started = true;
+    } catch (error) {
+      onTrouble(describeError(error));
+    }
+  }
 }

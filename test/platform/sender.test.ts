@@ -128,6 +128,32 @@ describe("flow", () => {
     expect(outbox.unsettled()).toEqual([]);
   });
 
+  it("keeps fewer messages of a backlog in the air the slower they are recorded, so that new rows need not wait long", async () => {
+    /** @returns how many are in the air in the end, and how many seconds a new row then took */
+    const behind = async (aimMs: number) => {
+      await using system = start({ tuning: { maxMessageRows: 10, timeoutMs: 1e9, packMs: 500, aimMs } });
+      const { outbox, clock, cloud, sender } = system;
+      for (let row = 1; row <= 8_000; row += 1_000) outbox.append(executions(1_000, row));
+      const second = async () => {
+        for (let count = 0; count < 4; count++) await cloud.deliver(0);
+        await clock.advance(1_000);
+      };
+      for (let count = 0; count < 120; count++) await second();
+      const { inFlight } = sender.status();
+      outbox.append([execution(8_001)]);
+      let seconds = 0;
+      for (; outbox.unsettled().at(-1)?.last === 8_001; seconds++) await second();
+      return { inFlight, seconds };
+    };
+    const steady = await behind(2_000);
+    expect(steady.inFlight).toBeLessThan(32);
+    expect(steady.seconds).toBeLessThan(9);
+    // Planted fault: without an aim the window is always full, and a new row waits behind all of it.
+    const always = await behind(Number.POSITIVE_INFINITY);
+    expect(always.inFlight).toBeGreaterThanOrEqual(60);
+    expect(always.seconds).toBeGreaterThan(12);
+  }, 60_000);
+
   it("says why it cannot send, and when it could last", async () => {
     await using system = start();
     const { outbox, clock, cloud, sender } = system;
