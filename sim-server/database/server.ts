@@ -28,6 +28,7 @@ type Placements = Parameters<ServerHost["place"]>[1];
 interface Unwritten {
   readonly step: Step;
   readonly at: number;
+  /** As they went to the outbox. */
   rows?: readonly NewRow[];
   sequences?: Sequences;
 }
@@ -179,8 +180,8 @@ export class DatabaseServer implements ServerHost {
   #write(unwritten: Unwritten): void {
     const { outbox, ledger } = this.#options;
     const { step, at } = unwritten;
-    const rows = outbox ? (unwritten.rows ??= this.#rows(step, at)) : [];
-    if (outbox && rows.length > 0) unwritten.sequences ??= outbox.append(rows);
+    unwritten.rows ??= outbox ? this.#rows(step, at) : [];
+    if (outbox && unwritten.rows.length > 0) unwritten.sequences ??= outbox.append(unwritten.rows);
     ledger.append({ tick: step.tick, at, sequences: unwritten.sequences, executed: step.executed });
     if (step.window) ledger.sync();
   }
