@@ -34,7 +34,7 @@ export function rowsOf(outbox: Outbox): OutboxRow[] {
 export function createIdleGatekeeper(): HttpApp {
   const identities: Identities = { identify: () => ({ queryId: "q", trouble: null }), texts: () => [] };
   const outbox = {
-    append: () => ({ incarnation: "i", first: 1, last: 1 }),
+    append: () => ({ incarnation: "i", first: 1, last: 1, gaps: 0 }),
     read: () => [],
     unsettled: () => [],
     recordedAndHeld: () => [],
