@@ -3,13 +3,13 @@ import type { GateBatch, GateEvent, GateMessage, GateReply, UsageSample } from "
 import type { Log } from "../../platform/log.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { Metrics, PlaceResponse, ServerInfo, StreamEvent } from "../../platform/wire.ts";
+import { Holding } from "./holding.ts";
 import type { Identities } from "./identity.ts";
 import type { Journal } from "./journal.ts";
-import { type Process, Processes } from "./processes.ts";
+import { type Process, Processes, send } from "./processes.ts";
 import { type Clockwork, Running } from "./running.ts";
 import { Teller } from "./teller.ts";
 import { UsageTicks } from "./usage.ts";
-import { type Waiting, WaitingRoom } from "./waiting.ts";
 
 export interface GatekeeperOptions {
   readonly serverId: string;
@@ -30,10 +30,6 @@ const settleMs = 40;
 const usagePatienceTicks = 2;
 /** Without samples for so long there is no sampler, and nothing waits for one. */
 const samplerSilenceMs = 1_000;
-/** A scheduler that placed nothing for so long may be gone: then work is held for it in the first tenth of each minute only. */
-const placingMs = 60_000;
-const probeMs = 6_000;
-const mostWaiting = 50_000;
 
 /**
  * Stands for the database in the loop: what its applications' gates tell is what has run and what waits. Time is real:
@@ -41,7 +37,7 @@ const mostWaiting = 50_000;
  */
 export class Gatekeeper implements ServerHost {
   readonly #options: GatekeeperOptions;
-  readonly #waiting = new WaitingRoom();
+  readonly #holding: Holding;
   readonly #processes = new Processes();
   readonly #running: Running;
   readonly #usage: UsageTicks;
@@ -49,7 +45,6 @@ export class Gatekeeper implements ServerHost {
   readonly #startedAt: number;
   #lastTick = -1;
   #fence = 0;
-  #placedAt = Number.NEGATIVE_INFINITY;
   #sampledAt = Number.NEGATIVE_INFINITY;
   #resources: (Metrics & { timestamp: number }) | undefined;
 
@@ -63,6 +58,7 @@ export class Gatekeeper implements ServerHost {
       ...{ epoch, clockwork, journal, teller: this.#teller },
       wall: (at) => this.#wall(at),
     });
+    this.#holding = new Holding({ clockwork, running: this.#running, teller: this.#teller });
   }
 
   /** Releases and tells until `signal` aborts, then puts on disk what is known. */
@@ -83,7 +79,7 @@ export class Gatekeeper implements ServerHost {
     const tick = this.#tickNow();
     if (tick > this.#lastTick) {
       this.#lastTick = tick;
-      for (const waiting of this.#waiting.takeDue(tick)) this.#release(waiting);
+      this.#holding.releaseDue(tick, this.#now());
     }
     this.#bury();
     this.#tell();
@@ -91,7 +87,7 @@ export class Gatekeeper implements ServerHost {
   }
 
   queue(): ReturnType<ServerHost["queue"]> {
-    return Array.from(this.#waiting.all, ({ id, queryId, arrivedTick, tick }) => ({
+    return Array.from(this.#holding.all, ({ id, queryId, arrivedTick, tick }) => ({
       query: { id: queryId },
       execution: { id, timestamp: this.#wall(tick * this.#options.clockwork.tickMs), tick, arrivedTick },
     }));
@@ -103,17 +99,18 @@ export class Gatekeeper implements ServerHost {
   }
 
   async delay(id: string, ticks: number): Promise<DelayOutcome> {
-    const waiting = this.#waiting.find(id);
+    const waiting = this.#holding.find(id);
     if (!waiting) return { outcome: "unknown" };
-    this.#place(id, waiting.tick + ticks);
+    this.#holding.place(id, waiting.tick + ticks, this.#now());
     return { outcome: "delayed" };
   }
 
   async place(fence: number, placements: Placements): Promise<PlaceResponse | undefined> {
     if (fence < this.#fence) return undefined;
     this.#fence = fence;
-    this.#placedAt = this.#now();
-    return { tick: this.#tickNow(), results: placements.map(({ id, tick }) => this.#place(id, tick)) };
+    const now = this.#now();
+    this.#holding.placedAt = now;
+    return { tick: this.#tickNow(), results: placements.map(({ id, tick }) => this.#holding.place(id, tick, now)) };
   }
 
   info(): ServerInfo {
@@ -182,12 +179,11 @@ export class Gatekeeper implements ServerHost {
     const now = this.#now();
     switch (event.type) {
       case "queued":
-        this.#queue(process, event, idOf(ids, event.statement));
+        this.#holding.queue(process, event, idOf(ids, event.statement), now);
         return;
       case "begun":
       case "ended": {
-        const waiting = this.#waiting.find(event.id);
-        if (waiting && !waiting.shadow) this.#waiting.remove(waiting);
+        const waiting = this.#holding.began(event.id);
         const times = { arrivedAt: now - event.arrivedAgoMs, startedAt: now - event.agoMs };
         const execution = { id: event.id, queryId: idOf(ids, event.statement), process, ...times };
         const shadow = waiting?.shadow === true;
@@ -198,11 +194,9 @@ export class Gatekeeper implements ServerHost {
         }
         return;
       }
-      case "cancelled": {
-        const waiting = this.#waiting.find(event.id);
-        if (waiting) this.#giveUp(waiting);
+      case "cancelled":
+        this.#holding.giveUp(event.id);
         return;
-      }
       case "lost":
         this.#gap(
           now - Math.max(event.fromAgoMs, event.toAgoMs),
@@ -213,70 +207,10 @@ export class Gatekeeper implements ServerHost {
     }
   }
 
-  #queue(process: Process, event: Extract<GateEvent, { type: "queued" }>, queryId: string): void {
-    const { tickMs, defaultDelayTicks } = this.#options.clockwork;
-    const { id, shadow } = event;
-    if (this.#waiting.find(id)) return;
-    if (this.#running.has(id) && !shadow) {
-      send(process, { type: "release", ids: [id] });
-      return;
-    }
-    const now = this.#now();
-    const arrivedTick = this.#tickNow();
-    const latestTick = Math.floor((now + event.withinMs) / tickMs);
-    const tick = Math.min(arrivedTick + defaultDelayTicks, latestTick);
-    const waiting: Waiting = {
-      ...{ id, queryId, process, shadow, arrivedTick, tick, latestTick },
-      arrivedAt: now - event.agoMs,
-      placed: false,
-    };
-    if (tick <= arrivedTick || !this.#mayHold(now) || this.#waiting.size >= mostWaiting) {
-      if (shadow) this.#fate(waiting, 0, "no scheduler is at work, or it may not wait for a tick");
-      else this.#release(waiting);
-      return;
-    }
-    this.#waiting.add(waiting);
-    this.#teller.arrived(waiting);
-  }
-
-  /** Whether somebody may be there who places what waits. Who listens need not be a scheduler. */
-  #mayHold(now: number): boolean {
-    if (this.#teller.listeners === 0) return false;
-    return now - this.#placedAt < placingMs || now % placingMs < probeMs;
-  }
-
-  #place(id: string, tick: number): PlaceResponse["results"][number] {
-    const waiting = this.#waiting.find(id);
-    const earliest = (waiting?.arrivedTick ?? 0) + this.#options.clockwork.defaultDelayTicks;
-    return this.#waiting.place(id, tick, Math.max(Math.min(earliest, waiting?.latestTick ?? 0), this.#tickNow() + 1));
-  }
-
-  #release(waiting: Waiting): void {
-    const { id, process, shadow, tick } = waiting;
-    if (!shadow) {
-      this.#running.released(waiting, this.#now());
-      send(process, { type: "release", ids: [id] });
-      return;
-    }
-    const startsAt = tick * this.#options.clockwork.tickMs;
-    const why = waiting.placed ? "placed there by the scheduler" : "held for the scheduler, which left it where it was";
-    this.#fate(waiting, Math.max(0, startsAt - waiting.arrivedAt), why);
-    this.#running.wouldStart(waiting);
-  }
-
-  #fate({ id, process }: Waiting, delayMs: number, why: string): void {
-    send(process, { type: "shadow", would: [{ id, delayMs, why }] });
-  }
-
-  #giveUp(waiting: Waiting): void {
-    this.#waiting.remove(waiting);
-    this.#teller.gone(waiting);
-  }
-
   /** Ends what processes that died had begun, with what is known of it. */
   #bury(): void {
     for (const { process, untold } of this.#processes.takeDead(this.#now())) {
-      for (const waiting of [...this.#waiting.all]) if (waiting.process === process) this.#giveUp(waiting);
+      this.#holding.giveUpAll(process);
       const open = this.#running.abandon(process, this.#now());
       if (process.closing) continue;
       const { application, id, lastBatchAt, streamlessSince } = process;
@@ -343,10 +277,6 @@ export class Gatekeeper implements ServerHost {
   #wall(at: number): number {
     return Math.max(0, Math.round(this.#options.clock.now() - this.#now() + at));
   }
-}
-
-function send(process: Process, message: GateMessage): void {
-  for (const stream of process.streams) stream(message);
 }
 
 function idOf(ids: readonly string[], statement: number): string {

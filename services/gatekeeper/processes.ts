@@ -70,3 +70,8 @@ export class Processes {
     });
   }
 }
+
+/** Sends it to the process, wherever it is connected. */
+export function send(process: Process, message: GateMessage): void {
+  for (const stream of process.streams) stream(message);
+}

@@ -44,10 +44,12 @@ export class Tracker {
 
   tick(event: TickEvent, now: number, bandWidth: number, tickMs: number): void {
     this.#waited ||= this.#backlog > 0;
-    this.#backlog += event.arrived.length - event.executed.length;
+    // What could not be delayed arrived in the tick in which it ran, and was never told to wait.
+    const waited = event.executed.filter(({ arrivedTick }) => arrivedTick < event.tick);
+    this.#backlog += event.arrived.length - waited.length;
     const { delays } = this.#minute(now);
-    for (const { arrivedTick } of event.executed) {
-      const delay = Math.max(0, event.tick - arrivedTick);
+    for (const { arrivedTick } of waited) {
+      const delay = event.tick - arrivedTick;
       delays.add(delay);
       this.#ran.push(delay);
     }

@@ -32,6 +32,15 @@ describe("what the status page shows", () => {
     });
   });
 
+  it("leaves out what could not be delayed", () => {
+    const tracker = new Tracker();
+    tracker.begin(1);
+    tracker.tick(tick(10, [10, 10, 5], 0), 0, 0.1, 100);
+    tracker.tick(tick(11, [11], 2, { window: window() }), 0, 0.1, 100);
+    expect(tracker.summary(0, 100).delaySeconds).toMatchObject({ mean: 0.5, p50: 0.5 });
+    expect(tracker.windows()).toMatchObject([{ backlog: 2 }]);
+  });
+
   it("tells delays in seconds of what ran", () => {
     const tracker = new Tracker();
     tracker.begin(4);
@@ -124,7 +133,7 @@ describe("what the status page shows", () => {
     const tracker = new Tracker();
     for (let second = 0; second <= 40; second++) {
       expect(tracker.rate(second * 1_000)).toEqual(second < 30 ? undefined : (3 * second) / second);
-      tracker.tick(tick(second, [second, second, second], 0), second * 1_000, 0.1, 100);
+      tracker.tick(tick(second, [second - 1, second - 1, second - 1], 0), second * 1_000, 0.1, 100);
     }
   });
 
