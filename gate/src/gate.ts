@@ -28,6 +28,11 @@ export interface Gate {
 /** Settings that cannot be used are told, and work runs ungated. Does not keep the process alive while nothing is held. */
 export function createGate(options: GateOptions): Gate {
   const warn = warner(options.onWarning);
+  return createGateOver(transportOf(options, warn), options, warn);
+}
+
+/** @internal The gate over any transport. */
+export function createGateOver(transport: Transport, options: GateOptions, warn = warner(options.onWarning)): Gate {
   const mode = modeOf(options, warn);
   const process = randomUUID();
   const link = new Link({
@@ -37,7 +42,7 @@ export function createGate(options: GateOptions): Gate {
     answerWithinMs: positive(options.answerWithinMs, 250),
     keepExecutions: positive(options.keepExecutions, 10_000),
     onShadow: options.onShadow,
-    ...{ mode, process, transport: transportOf(options, warn), warn },
+    ...{ mode, process, transport, warn },
   });
   const statements = new Statements(warn);
   let closed = false;

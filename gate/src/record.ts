@@ -6,10 +6,12 @@ export interface Execution {
   readonly statement: Statement;
   readonly arrivedAt: number;
   startedAt: number;
-  /** Undefined while it runs. */
+  /** Undefined while it runs, and when it found no room. */
   durationMs: number | undefined;
   /** Whether it stands among what is to be told. */
   listed: boolean;
+  /** Whether the gatekeeper may know that it began: then it must learn that it ended. */
+  mayBeKnown: boolean;
 }
 
 /** Executions that ended and found no room. */
@@ -67,7 +69,7 @@ export class Record {
   arrive(statement: Statement): Execution {
     const now = performance.now();
     const id = `${this.#process}-${++this.#count}`;
-    return { id, statement, arrivedAt: now, startedAt: now, durationMs: undefined, listed: false };
+    return { id, statement, arrivedAt: now, startedAt: now, durationMs: undefined, listed: false, mayBeKnown: false };
   }
 
   begin(execution: Execution): void {
@@ -78,15 +80,16 @@ export class Record {
 
   end(execution: Execution): void {
     const now = performance.now();
-    execution.durationMs = now - execution.startedAt;
     this.#open.delete(execution);
-    if (this.#ended >= this.#keep) {
+    if (this.#ended >= this.#keep && !execution.mayBeKnown) {
       this.#lost ??= { id: `${execution.id}-lost`, count: 0, from: execution.startedAt, to: now };
       this.#lost.count++;
       this.#lost.from = Math.min(this.#lost.from, execution.startedAt);
       this.#lost.to = now;
+      this.#sweep();
       return;
     }
+    execution.durationMs = now - execution.startedAt;
     this.#ended++;
     this.#list(execution);
   }
@@ -107,8 +110,7 @@ export class Record {
       taken++;
       execution.listed = false;
       const { id, statement, arrivedAt, startedAt, durationMs } = execution;
-      // Counted among those that found no room.
-      if (durationMs === undefined && !this.#open.has(execution)) continue;
+      if (this.#isDropped(execution)) continue;
       let number = numbers.get(statement);
       if (number === undefined) {
         number = statements.push(statement) - 1;
@@ -119,6 +121,7 @@ export class Record {
       if (durationMs === undefined) {
         events.push({ type: "begun", ...times });
         begun.push(execution);
+        execution.mayBeKnown = true;
       } else {
         events.push({ type: "ended", ...times, durationMs: Math.min(durationMs, longestMs) });
         ended.push(execution);
@@ -174,6 +177,17 @@ export class Record {
   begins(): void {
     for (const batch of this.#unconfirmed.splice(0).toReversed()) this.returned(batch);
     for (const execution of this.#open) this.#list(execution);
+  }
+
+  /** Whether it is counted among those that found no room. */
+  #isDropped(execution: Execution): boolean {
+    return execution.durationMs === undefined && !this.#open.has(execution);
+  }
+
+  /** Those that found no room were listed when they began. */
+  #sweep(): void {
+    if (this.#untold.length < 2 * (this.#keep + this.#open.size) + 1_000) return;
+    this.#untold = this.#untold.filter((execution) => !this.#isDropped(execution));
   }
 
   #list(execution: Execution): void {
