@@ -7,7 +7,7 @@ import { estimateRequested } from "../platform/environment.ts";
 import { type Costs, readCosts, readCostsVersion, type StoredCost } from "../platform/tables/costs.ts";
 import { type Connection, connect, serverClient, withDocument } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
-import { formatAge, formatCount, formatRejected, formatShare, formatTable, print, printJson } from "./format.ts";
+import { formatAge, formatCount, formatOdd, formatShare, formatTable, print, printJson } from "./format.ts";
 import { parseCount } from "./options.ts";
 
 interface CostsOptions {
@@ -80,8 +80,8 @@ function byLoad({ costs }: Costs): QueryCost[] {
     .sort((a, b) => b.loadShare - a.loadShare || (a.queryId < b.queryId ? -1 : 1));
 }
 
-function summary({ version, estimatedAt, windows, prior, quality, rejected, unreadable }: Costs) {
-  return { version, estimatedAt, windows, prior: prior ?? null, quality, rejected, unreadable };
+function summary({ costs: _, prior, ...rest }: Costs) {
+  return { ...rest, prior: prior ?? null };
 }
 
 /** How sure the whole is, as the estimator itself expects, weighted by executions. */
@@ -115,7 +115,7 @@ function screen(stored: Costs, queries: readonly QueryCost[]): string {
   return [
     `version ${stored.version}, estimated ${formatAge(stored.estimatedAt, now)} from ${formatCount(stored.windows)} windows; percent of a tick`,
     ...sureness(stored),
-    ...formatRejected(stored.rejected),
+    ...formatOdd(stored),
     formatTable(["query", "cpu", "io", "memory", "seen", "last seen", "load"], rows),
     ...unreadable,
   ].join("\n");

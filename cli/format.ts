@@ -1,4 +1,5 @@
 /** How commands print. */
+import type { WindowAccount } from "../platform/tables/costs.ts";
 
 /** Rows as text in aligned columns; numbers stand to the right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
@@ -37,13 +38,21 @@ export function formatAge(thenMs: number, nowMs: number): string {
   return `${Math.round(seconds / 3_600)} h ago`;
 }
 
-/** One line that says which windows could not be used, commonest reason first; none when all could. */
-export function formatRejected(rejected: Readonly<Record<string, number>>): string[] {
+export type OddWindows = Pick<WindowAccount, "skippedTicks" | "outOfTime"> & {
+  readonly rejected: Readonly<Record<string, number>>;
+};
+
+/** A line each for windows that could not be used (commonest reason first), were never read, or came out of time; none when all is well. */
+export function formatOdd({ rejected, skippedTicks, outOfTime }: OddWindows): string[] {
   const reasons = Object.entries(rejected)
     .filter(([, times]) => times > 0)
-    .sort(([, a], [, b]) => b - a);
-  if (reasons.length === 0) return [];
-  return [`not used: ${reasons.map(([reason, times]) => `${formatCount(times)} ${reason}`).join(", ")}`];
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, times]) => `${formatCount(times)} ${reason}`);
+  return [
+    ...(reasons.length > 0 ? [`not used: ${reasons.join(", ")}`] : []),
+    ...(skippedTicks > 0 ? [`${formatCount(skippedTicks)} ticks between windows never read`] : []),
+    ...(outOfTime > 0 ? [`${formatCount(outOfTime)} windows far from their time: late, or a clock jumped`] : []),
+  ];
 }
 
 export function print(text: string): void {

@@ -3,7 +3,7 @@ import { systemClock } from "../platform/clock.ts";
 import { readVersion } from "../platform/tables/costs-version.ts";
 import { type Connection, connect, withDocument } from "./connection.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
-import { formatCount, formatRejected, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
+import { formatCount, formatOdd, formatSeconds, formatShare, formatTable, print, printJson } from "./format.ts";
 import { type Observation, observe, troubleOf } from "./observe.ts";
 
 interface StatusOptions {
@@ -38,6 +38,10 @@ interface EstimatorStatus {
   readonly windows: number;
   /** Windows, or bands of windows, that could not be used, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
+  /** Ticks between windows that were never read. */
+  readonly skippedTicks: number;
+  /** Windows that were found at times where none were expected. */
+  readonly outOfTime: number;
 }
 
 /** Null before the first estimate and while the table does not answer. */
@@ -45,7 +49,9 @@ async function estimatorOf(connection: Connection, serverId: string): Promise<Es
   const table = connection.names.EVENKEEL_COSTS_TABLE;
   try {
     const { item } = await withDocument(connection, (document) => readVersion(document, table, serverId));
-    return item ? { windows: item.windows, rejected: item.rejected ?? {} } : null;
+    if (!item) return null;
+    const { windows, rejected = {}, skippedTicks = 0, outOfTime = 0 } = item;
+    return { windows, rejected, skippedTicks, outOfTime };
   } catch {
     return null;
   }
@@ -85,8 +91,7 @@ function screen(
     );
   }
   if (estimator) {
-    const rejected = formatRejected(estimator.rejected);
-    rows.push(["learned from", [`${formatCount(estimator.windows)} windows`, ...rejected].join("; ")]);
+    rows.push(["learned from", [`${formatCount(estimator.windows)} windows`, ...formatOdd(estimator)].join("; ")]);
   }
   if (scheduler?.ok) {
     const { mode, reason, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice, knobs } =

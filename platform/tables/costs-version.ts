@@ -2,7 +2,7 @@
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
-import { type VersionItem, versionItemId, versionItemSchema } from "./costs.ts";
+import { type VersionItem, versionItemId, versionItemSchema, type WindowAccount } from "./costs.ts";
 import { problemOf } from "./query.ts";
 
 export interface CurrentVersion {
@@ -64,6 +64,32 @@ export async function publish(
         UpdateExpression: "SET published = :version",
         ConditionExpression: "version = :version",
         ExpressionAttributeValues: { ":version": version },
+      }),
+    ),
+  );
+}
+
+/** Replaces the account of `version`'s windows, unless a newer version has taken over. */
+export async function noteFaults(
+  document: DynamoDBDocumentClient,
+  table: string,
+  serverId: string,
+  version: number,
+  account: WindowAccount & Pick<VersionItem, "readThrough">,
+): Promise<boolean> {
+  const names = Object.keys(account);
+  return conditionally(
+    document.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: { serverId, queryId: versionItemId },
+        UpdateExpression: `SET ${names.map((name) => `#${name} = :${name}`).join(", ")}`,
+        ConditionExpression: "version = :version",
+        ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+        ExpressionAttributeValues: {
+          ":version": version,
+          ...Object.fromEntries(Object.entries(account).map(([name, value]) => [`:${name}`, value])),
+        },
       }),
     ),
   );

@@ -15,6 +15,21 @@ export type StoredCost = z.infer<typeof costSchema>;
 export const costItemSchema = costSchema.extend({ serverId: z.string(), queryId: z.string(), format: z.literal(1) });
 export type CostItem = z.infer<typeof costItemSchema>;
 
+/** What was odd about the windows read since the state began. */
+export const windowAccount = z.object({
+  /** Windows, or bands of windows, that could not be used, by reason; `unreadable`: items that are no windows. */
+  rejected: z.record(z.string(), z.int().min(0)),
+  /** Marks of those of the last minutes, which are read again but not counted again. */
+  refused: z.array(z.string()),
+  /** Of the last epochs, the tick after the last one that was read. */
+  epochs: z.array(z.object({ epoch: z.string(), nextTick: z.int().min(0) })),
+  /** Ticks between windows that were never read: not recorded, or dated where nobody looks. */
+  skippedTicks: z.int().min(0),
+  /** Windows that were learned from though their times are far from where the last ones were: a clock jumped, or they came late. */
+  outOfTime: z.int().min(0),
+});
+export type WindowAccount = z.infer<typeof windowAccount>;
+
 /**
  * `version` numbers the estimator's states, `published` the last one whose costs are all in the table: readers go by
  * `published`. `stateKey` and `previousStateKey` name objects of the state bucket.
@@ -33,8 +48,7 @@ export const versionItemSchema = z.object({
   readThrough: z.int().min(0),
   prior: costSchema,
   quality: z.record(z.string(), z.number()),
-  /** Windows, or bands of windows, that could not be used since the state began, by reason. */
-  rejected: z.record(z.string(), z.int().min(0)).optional(),
+  ...windowAccount.partial().shape,
 });
 export type VersionItem = z.infer<typeof versionItemSchema>;
 
@@ -49,6 +63,8 @@ export interface Costs {
   readonly quality: Readonly<Record<string, number>>;
   /** Windows, or bands of windows, that could not be used, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
+  readonly skippedTicks: number;
+  readonly outOfTime: number;
   /** Items of another version: their queries fall back to the prior. */
   readonly unreadable: readonly UnreadableItem[];
 }
@@ -83,6 +99,8 @@ export async function readCosts(document: DynamoDBDocumentClient, table: string,
     prior: version?.prior,
     quality: version?.quality ?? {},
     rejected: version?.rejected ?? {},
+    skippedTicks: version?.skippedTicks ?? 0,
+    outOfTime: version?.outOfTime ?? 0,
     unreadable: [...versions.unreadable, ...rest.unreadable],
   };
 }

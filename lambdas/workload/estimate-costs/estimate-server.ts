@@ -3,20 +3,16 @@ import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import type { Estimator } from "../../../core/workload/estimator/estimator.ts";
 import { type BatchWriteOptions, batchWrite } from "../../../platform/tables/batch-write.ts";
 import { costItem, readCosts, type VersionItem } from "../../../platform/tables/costs.ts";
-import { type CurrentVersion, publish, readVersion, replaceVersion } from "../../../platform/tables/costs-version.ts";
-import { readWindows } from "../../../platform/tables/windows.ts";
+import {
+  type CurrentVersion,
+  noteFaults,
+  publish,
+  readVersion,
+  replaceVersion,
+} from "../../../platform/tables/costs-version.ts";
 import { changed } from "./changed.ts";
+import { type Reading, readNew } from "./read-new.ts";
 import { type StateStore, StateUnusableError } from "./state-store.ts";
-
-const minuteMs = 60_000;
-/** Windows may arrive this much later than newer ones: read again, and left out by the estimator if it had them. */
-const lookBackMs = 5 * minuteMs;
-/** How far back a state without a past, or a server that was away, begins. */
-const rebuildMs = 24 * 60 * minuteMs;
-/** Servers' clocks may be ahead of ours. */
-const clockSkewMs = 60 * minuteMs;
-/** Windows read at a time: bounds memory. */
-const chunk = 5_000;
 
 export interface EstimateServices extends Pick<BatchWriteOptions, "sleep" | "random"> {
   readonly document: DynamoDBDocumentClient;
@@ -43,14 +39,6 @@ export interface EstimateResult {
   readonly readThrough: number;
 }
 
-interface Learned {
-  readonly estimator: Estimator;
-  windows: number;
-  readThrough: number;
-  /** Windows, or bands of windows, that could not be used, by reason. */
-  readonly rejected: Record<string, number>;
-}
-
 /** `reading` aborts when it is time to write what is there: the next run reads on. */
 export async function estimateServer(
   services: EstimateServices,
@@ -61,12 +49,13 @@ export async function estimateServer(
   const current = await readVersion(document, tables.costs, serverId);
   if (current.problem) services.warn("the version item cannot be used", { serverId, problem: current.problem });
   const learned = await restore(services, serverId, current.item);
-  const before = learned.windows;
-  const rejected = await readNew(services, serverId, learned, reading);
-  const windows = learned.windows - before;
+  const { windows, faults, rejected } = await readNew(services, serverId, learned, reading);
   const { readThrough } = learned;
   const published = current.item?.published ?? 0;
-  if (windows === 0 && published === current.version) {
+  if (windows === 0 && published === current.version && (faults === 0 || current.item)) {
+    // Nothing to learn from: that something was refused is told all the same.
+    const account = { ...learned.account, readThrough };
+    if (faults > 0) await noteFaults(document, tables.costs, serverId, current.version, account);
     return { outcome: "unchanged", version: current.version, windows, costs: 0, rejected, readThrough };
   }
 
@@ -83,7 +72,7 @@ export async function estimateServer(
     readThrough,
     prior,
     quality,
-    rejected: learned.rejected,
+    ...learned.account,
   };
   if (!(await replaceVersion(document, tables.costs, serverId, current, next))) {
     await states.remove(stateKey);
@@ -106,14 +95,22 @@ export async function estimateServer(
   return { outcome: "published", version, windows, costs: writes.length, rejected, readThrough };
 }
 
-async function restore(services: EstimateServices, serverId: string, item: CurrentVersion["item"]): Promise<Learned> {
-  const fresh = { estimator: services.createEstimator(), windows: 0, readThrough: 0, rejected: {} };
+async function restore(services: EstimateServices, serverId: string, item: CurrentVersion["item"]): Promise<Reading> {
+  const fresh = {
+    estimator: services.createEstimator(),
+    windows: 0,
+    readThrough: 0,
+    account: { rejected: {}, refused: [], epochs: [], skippedTicks: 0, outOfTime: 0 },
+    learnedAt: item?.estimatedAt,
+  };
   if (!item) return fresh;
   const bytes = await readState(services, serverId, item);
   if (!bytes) return fresh;
   try {
-    const { windows, readThrough, rejected = {} } = item;
-    return { estimator: services.restoreEstimator(bytes), windows, readThrough, rejected: { ...rejected } };
+    const { windows, readThrough, estimatedAt } = item;
+    const { rejected = {}, refused = [], epochs = [], skippedTicks = 0, outOfTime = 0 } = item;
+    const account = { rejected: { ...rejected }, refused, epochs, skippedTicks, outOfTime };
+    return { estimator: services.restoreEstimator(bytes), windows, readThrough, account, learnedAt: estimatedAt };
   } catch (error) {
     services.warn("the state is of no use: learning again from the tables", { serverId, error });
     return fresh;
@@ -132,37 +129,4 @@ async function readState(
     services.warn("the state is of no use: learning again from the tables", { serverId, error });
     return undefined;
   }
-}
-
-/** Gives the estimator every window that may be new, oldest first, until there are no more or `reading` aborts. */
-async function readNew(
-  { document, tables, now, warn }: EstimateServices,
-  serverId: string,
-  learned: Learned,
-  reading: AbortSignal,
-): Promise<Record<string, number>> {
-  const to = now() + clockSkewMs;
-  const refused: Record<string, number> = {};
-  const lookedBackTo = learned.readThrough;
-  let from = Math.max(learned.readThrough - lookBackMs, now() - rebuildMs);
-  for (;;) {
-    const { windows, unreadable } = await readWindows(document, tables.windows, serverId, from, to, chunk);
-    for (const item of unreadable) warn("window left out", { ...item });
-    // What is read again is refused again: only the newer ones are counted for good.
-    const again = learned.estimator.observe(windows.filter(({ endedAt }) => endedAt <= lookedBackTo));
-    const fresh = learned.estimator.observe(windows.filter(({ endedAt }) => endedAt > lookedBackTo));
-    count(refused, again.rejected);
-    count(refused, fresh.rejected);
-    count(learned.rejected, fresh.rejected);
-    learned.windows += again.accepted + fresh.accepted;
-    const last = windows.at(-1)?.endedAt;
-    if (last === undefined) return refused;
-    learned.readThrough = Math.max(learned.readThrough, last);
-    if (windows.length + unreadable.length < chunk || reading.aborted) return refused;
-    from = Math.max(last, from + 1);
-  }
-}
-
-function count(into: Record<string, number>, more: Readonly<Record<string, number>>): void {
-  for (const [reason, times] of Object.entries(more)) into[reason] = (into[reason] ?? 0) + times;
 }

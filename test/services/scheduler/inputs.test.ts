@@ -29,7 +29,18 @@ function setup() {
         const { version } = table;
         const prior = version > 0 ? cost : undefined;
         const costs = new Map([["q", cost]]);
-        return answer({ version, estimatedAt: 0, windows: 0, costs, prior, quality: {}, rejected: {}, unreadable: [] });
+        return answer({
+          version,
+          estimatedAt: 0,
+          windows: 0,
+          costs,
+          prior,
+          quality: {},
+          rejected: {},
+          skippedTicks: 0,
+          outOfTime: 0,
+          unreadable: [],
+        });
       },
       async requestEstimate() {
         seen.requests.push(clock.monotonic());

@@ -66,6 +66,8 @@ const store: SchedulerStore = {
     prior: undefined,
     quality: {},
     rejected: {},
+    skippedTicks: 0,
+    outOfTime: 0,
     unreadable: [],
   }),
   requestEstimate: async () => {},
