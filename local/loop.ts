@@ -1,4 +1,4 @@
-/** The processes of the loop on this machine: simulated database, tap where asked for, scheduler, console. */
+/** The processes of the loop on this machine: a database, simulated or with gatekeeper and sampler before a real one, tap where asked for, scheduler, console. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
@@ -21,11 +21,20 @@ export interface LoopOptions {
   readonly consolePort: number;
   /** What becomes of the data when everything stops, as the console shows it. */
   readonly keeps: string;
+  /** A real PostgreSQL instead of the simulated database: the gatekeeper stands before it. */
+  readonly postgres?: PostgresTarget | undefined;
+}
+
+export interface PostgresTarget {
+  readonly gatekeeperPort: number;
+  /** Known once it runs. */
+  readonly url?: string | undefined;
+  readonly dataDirectory?: string | undefined;
 }
 
 /** How to start one process of the loop, and where it answers. */
 export interface ProcessPlan {
-  readonly name: "database" | "tap" | "scheduler" | "console";
+  readonly name: "database" | "tap" | "gatekeeper" | "sampler" | "scheduler" | "console";
   readonly command: string;
   readonly args: readonly string[];
   readonly environment: Environment;
@@ -36,16 +45,27 @@ export interface ProcessPlan {
 }
 
 /** The server's id: another scenario or seed is another database, whose costs must not be mixed with these. */
-export function serverIdOf({ scenario, seed, plain }: Pick<LoopOptions, "scenario" | "seed" | "plain">): string {
+export function serverIdOf({
+  scenario,
+  seed,
+  plain,
+  postgres,
+}: Pick<LoopOptions, "scenario" | "seed" | "plain" | "postgres">): string {
+  if (postgres) return "local-postgres";
   const name = basename(scenario, ".json").replaceAll(/[^\w.-]/g, "-");
   const parts = ["local", ...(name === "default" ? [] : [name]), ...(seed === undefined ? [] : [`seed${seed}`])];
   if (plain && name !== "plain") parts.push("plain");
   return parts.join("-");
 }
 
-/** The address that has the extended API: the tap's where there is one. */
-export function serverUrlOf(options: Pick<LoopOptions, "plain" | "serverPort" | "tapPort">): string {
-  return `http://127.0.0.1:${options.plain ? options.tapPort : options.serverPort}`;
+/** The address that has the extended API: the tap's or the gatekeeper's where there is one. */
+export function serverUrlOf({
+  plain,
+  serverPort,
+  tapPort,
+  postgres,
+}: Pick<LoopOptions, "plain" | "serverPort" | "tapPort" | "postgres">): string {
+  return `http://127.0.0.1:${postgres?.gatekeeperPort ?? (plain ? tapPort : serverPort)}`;
 }
 
 /** The loop's processes in the order of their start; `deployment` holds the variables of cloud and stack. */
@@ -69,22 +89,39 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
     ready: `http://127.0.0.1:${port}${path}`,
   });
   const data = (kind: string) => ({ EVENKEEL_DATA_DIR: join(options.directory, "servers", serverId, kind) });
+  const { postgres } = options;
+  const database = postgres
+    ? [
+        plan("gatekeeper", "services/gatekeeper/main.ts", postgres.gatekeeperPort, "/server", {
+          PORT: String(postgres.gatekeeperPort),
+          ...data("gatekeeper"),
+        }),
+        // It has no address of its own: it is ready when it can tell the gatekeeper.
+        plan("sampler", "services/sampler/main.ts", postgres.gatekeeperPort, "/server", {
+          EVENKEEL_GATEKEEPER_URL: serverUrl,
+          ...(postgres.url !== undefined && { EVENKEEL_DATABASE_URL: postgres.url }),
+          ...(postgres.dataDirectory !== undefined && { EVENKEEL_PGDATA: postgres.dataDirectory }),
+        }),
+      ]
+    : [
+        plan("database", "sim-server/database/main.ts", options.serverPort, "/queued", {
+          PORT: String(options.serverPort),
+          EVENKEEL_SCENARIO: options.plain ? plainParameters(options) : scenarioFile(options.scenario),
+          ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
+          ...data("database"),
+        }),
+        ...(options.plain
+          ? [
+              plan("tap", "services/tap/main.ts", options.tapPort, "/server", {
+                PORT: String(options.tapPort),
+                EVENKEEL_SERVER_URL: `http://127.0.0.1:${options.serverPort}`,
+                ...data("tap"),
+              }),
+            ]
+          : []),
+      ];
   return [
-    plan("database", "sim-server/database/main.ts", options.serverPort, "/queued", {
-      PORT: String(options.serverPort),
-      EVENKEEL_SCENARIO: options.plain ? plainParameters(options) : scenarioFile(options.scenario),
-      ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
-      ...data("database"),
-    }),
-    ...(options.plain
-      ? [
-          plan("tap", "services/tap/main.ts", options.tapPort, "/server", {
-            PORT: String(options.tapPort),
-            EVENKEEL_SERVER_URL: `http://127.0.0.1:${options.serverPort}`,
-            ...data("tap"),
-          }),
-        ]
-      : []),
+    ...database,
     ...(options.scheduler
       ? [
           plan("scheduler", "services/scheduler/main.ts", options.schedulerPort, "/status", {
@@ -99,9 +136,11 @@ export function planLoop(options: LoopOptions, deployment: Environment): Process
       EVENKEEL_SERVER_URL: serverUrl,
       ...(options.scheduler && { EVENKEEL_SCHEDULER_URL: `http://127.0.0.1:${options.schedulerPort}` }),
       EVENKEEL_KEEPS: options.keeps,
-      EVENKEEL_SIMULATOR: join(root, "sim-server", "database", "traffic.ts"),
-      EVENKEEL_SCENARIO: scenarioFile(options.scenario),
-      ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
+      ...(!postgres && {
+        EVENKEEL_SIMULATOR: join(root, "sim-server", "database", "traffic.ts"),
+        EVENKEEL_SCENARIO: scenarioFile(options.scenario),
+        ...(options.seed !== undefined && { EVENKEEL_SEED: String(options.seed) }),
+      }),
     }),
   ];
 }

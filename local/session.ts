@@ -9,13 +9,17 @@ import { deploy } from "./deploy.ts";
 import { LocalError } from "./errors.ts";
 import { endpointVariable } from "./localstack.ts";
 import { type LoopOptions, planLoop, serverIdOf, serverUrlOf } from "./loop.ts";
+import { type Postgres, startPostgres } from "./postgres.ts";
 import type { Environment } from "./process.ts";
 import { identify, type ProcessIdentity } from "./process-identity.ts";
 import { type RunRecord, removeRun, writeRun } from "./run-record.ts";
 import { type Service, supervise } from "./supervise.ts";
 import { ensureToken } from "./token.ts";
+import { ensureTpch, scaleFactor } from "./tpch.ts";
 
-export interface SessionOptions extends Omit<LoopOptions, "keeps"> {
+export interface SessionOptions extends Omit<LoopOptions, "keeps" | "postgres"> {
+  /** A real PostgreSQL with data of the TPC-H kind instead of the simulated database. */
+  readonly postgres?: { readonly gatekeeperPort: number; readonly directory: string } | undefined;
   readonly cloud: CloudKind;
   readonly cloudPort: number;
   /** The 95th percentile of the delay that the user is ready to pay; undefined: as it was. */
@@ -39,6 +43,10 @@ export interface Session {
   readonly consoleUrl: string;
   /** Names and addresses of what has been started. */
   addresses(): readonly (readonly [name: string, url: string])[];
+  /** The deployment's variables and the token, for a process that is started beside these. */
+  environment(): Environment;
+  /** Where the superuser reaches the real PostgreSQL; undefined without one. */
+  postgres(): (Postgres & { readonly tpchUrl: string }) | undefined;
   /** Why the cloud is gone, should it end by itself. */
   readonly cloudEnded: Promise<string>;
   /** Ends what was started, last first. */
@@ -53,7 +61,17 @@ const keeps: Readonly<Record<CloudKind, string>> = {
 
 export function createSession(options: SessionOptions): Session {
   const home = join(options.directory, `${options.cloud}-${options.cloudPort}`);
-  const loop = { ...options, directory: home, keeps: keeps[options.cloud] };
+  let postgres: (Postgres & { readonly tpchUrl: string }) | undefined;
+  const loop = () => ({
+    ...options,
+    directory: home,
+    keeps: keeps[options.cloud],
+    postgres: options.postgres && {
+      gatekeeperPort: options.postgres.gatekeeperPort,
+      url: postgres?.tpchUrl,
+      dataDirectory: postgres?.dataDirectory,
+    },
+  });
   const services: Service[] = [];
   const cloudEnded = Promise.withResolvers<string>();
   let cloud: Cloud | undefined;
@@ -116,9 +134,24 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
+  const startPostgreSql = async () => {
+    if (!options.postgres) return;
+    const { directory } = options.postgres;
+    const started = await startPostgres({ directory, signal: options.signal });
+    postgres = { ...started, tpchUrl: started.url() };
+    void started.ended.then((why) => {
+      if (!options.signal.aborted) options.onTrouble(`PostgreSQL ended (${why})`);
+    });
+  };
+
+  const loadData = async (say: (detail: string) => void) => {
+    if (!postgres) throw new LocalError("PostgreSQL is not up");
+    postgres = { ...postgres, tpchUrl: await ensureTpch(postgres, { say, signal: options.signal }) };
+  };
+
   const startService = (name: string) => async () => {
     const variables = { ...deployment, EVENKEEL_TOKEN: ensureToken(options.directory) };
-    const plan = planLoop(loop, variables).find((candidate) => candidate.name === name);
+    const plan = planLoop(loop(), variables).find((candidate) => candidate.name === name);
     if (!plan) throw new LocalError(`no process is called ${name}`);
     const { onTrouble, signal } = options;
     const onStart = (identity: ProcessIdentity) => noteProcess(name, plan.url, identity);
@@ -129,7 +162,14 @@ export function createSession(options: SessionOptions): Session {
     steps: [
       { title: `Start the cloud (${options.cloud})`, run: startTheCloud },
       { title: "Deploy the stack", run: deployTheStack },
-      { title: `Start the simulated database (${options.scenario})`, run: startService("database") },
+      ...(options.postgres
+        ? [
+            { title: "Start PostgreSQL", run: startPostgreSql },
+            { title: `Load data of the TPC-H kind (scale factor ${scaleFactor})`, run: loadData },
+            { title: "Start the gatekeeper", run: startService("gatekeeper") },
+            { title: "Start the sampler", run: startService("sampler") },
+          ]
+        : [{ title: `Start the simulated database (${options.scenario})`, run: startService("database") }]),
       ...(options.plain ? [{ title: "Start the tap before it", run: startService("tap") }] : []),
       ...(options.scheduler ? [{ title: "Start the scheduler", run: startService("scheduler") }] : []),
       { title: "Start the console", run: startService("console") },
@@ -139,9 +179,12 @@ export function createSession(options: SessionOptions): Session {
     schedulerUrl,
     consoleUrl: `http://127.0.0.1:${options.consolePort}`,
     addresses: () => record.processes.map(({ name, url }) => [name, url]),
+    environment: () => ({ ...deployment, EVENKEEL_TOKEN: ensureToken(options.directory) }),
+    postgres: () => postgres,
     cloudEnded: cloudEnded.promise,
     async stop() {
       for (const service of services.splice(0).reverse()) await service.stop();
+      await postgres?.stop();
       await cloud?.stop();
       removeRun(options.directory);
     },

@@ -1,0 +1,123 @@
+/**
+ * The application of the demonstration: a report mix that fires every 12 s in bursts over a background of short
+ * transactions. Prints one JSON object a line for each report that ended, and one at its end. Settings: see `settings`.
+ */
+import { createHash } from "node:crypto";
+import pg from "pg";
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { skipN } from "pure-rand/utils/skipN";
+import { z } from "zod";
+import { ConfigError, parseEnvironment, token, wholeNumber } from "../../platform/config.ts";
+import { prepareBackground, runBackground } from "./background.ts";
+import { burstEveryMs, burstOf, loadNames, type Report } from "./reports.ts";
+
+const settings = z.object({
+  DATABASE_URL: z.string(),
+  EVENKEEL_LOAD: z.enum(loadNames).default("heavy"),
+  /** `off`: without the gate. */
+  EVENKEEL_GATE_MODE: z.enum(["off", "observe", "shadow", "enforce"]).default("off"),
+  EVENKEEL_GATE_URL: z.string().optional(),
+  EVENKEEL_TOKEN: token,
+  /** How long a report may be held, in ms. */
+  DEFER_BY_MS: wholeNumber.default(20_000),
+  /** Unix ms of a burst; others come whole periods before and after it. */
+  FIRST_BURST_AT: wholeNumber.optional(),
+  /** Bursts with an equal number within this ask for the same. */
+  BURST_CYCLE: wholeNumber.default(5),
+  PREPARE: z.enum(["yes", "no"]).default("yes"),
+});
+
+/** Reports of one burst are asked for within this time, as those of a scheduler's minute are. */
+const spreadMs = 300;
+const poolSize = 20;
+const backgroundPerSecond = { heavy: 30, light: 15 } as const;
+
+function randomOf(seed: number): () => number {
+  const generator = xoroshiro128plus(seed);
+  skipN(generator, 64);
+  return () => uniformFloat64(generator);
+}
+
+const unixNow = () => performance.timeOrigin + performance.now();
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+type Run = (report: Report, fn: () => Promise<pg.QueryResult>) => Promise<pg.QueryResult>;
+
+async function main(): Promise<void> {
+  const env = parseEnvironment(settings, process.env);
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop.abort());
+  const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: poolSize, application_name: "reports" });
+  const short = new pg.Pool({ connectionString: env.DATABASE_URL, max: 4, application_name: "short" });
+  for (const one of [pool, short]) one.on("error", (error) => say({ type: "trouble", message: error.message }));
+  if (env.PREPARE === "yes") await prepareBackground(short);
+
+  const gate: { run: Run; close: () => Promise<void> } = { run: (_, fn) => fn(), close: async () => {} };
+  const overheads: number[] = [];
+  const outstanding = new Set<Promise<void>>();
+
+  const ask = async (report: Report, burst: number, index: number, arrivedAt: number): Promise<void> => {
+    let begun = 0;
+    let ended = 0;
+    const called = unixNow();
+    try {
+      const { rows } = await gate.run(report, async () => {
+        begun = unixNow();
+        const result = await pool.query({ name: report.name, text: report.sql, values: [...report.parameters] });
+        ended = unixNow();
+        return result;
+      });
+      const returned = unixNow();
+      overheads.push(begun - called + (returned - ended));
+      const checksum = createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);
+      say({ type: "report", burst, index, name: report.name, arrivedAt, begunAt: begun, endedAt: ended, checksum });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      say({ type: "failed", burst, index, name: report.name, arrivedAt, message });
+    }
+  };
+
+  const background = runBackground(short, {
+    perSecond: backgroundPerSecond[env.EVENKEEL_LOAD],
+    random: randomOf(7),
+    signal: stop.signal,
+  });
+  const origin = env.FIRST_BURST_AT ?? Math.ceil(unixNow() + 500);
+  // Bursts are numbered from the origin on, also where it lies in the future or long ago.
+  let burst = Math.max(0, Math.ceil((unixNow() - origin) / burstEveryMs));
+  say({ type: "started", origin, firstBurst: burst });
+  while (!stop.signal.aborted) {
+    const due = origin + burst * burstEveryMs;
+    while (!stop.signal.aborted && unixNow() < due) await sleep(Math.min(100, due - unixNow()));
+    if (stop.signal.aborted) break;
+    const slot = burst % env.BURST_CYCLE;
+    const random = randomOf(1_000 + slot);
+    const reports = burstOf(env.EVENKEEL_LOAD, random);
+    say({ type: "burst", burst, reports: reports.length, at: due });
+    for (const [index, report] of reports.entries()) {
+      const arrivesAt = due + (index / reports.length) * spreadMs;
+      if (unixNow() < arrivesAt) await sleep(arrivesAt - unixNow());
+      const work = ask(report, burst, index, unixNow());
+      outstanding.add(work);
+      void work.then(() => outstanding.delete(work));
+    }
+    burst++;
+  }
+  await Promise.all(outstanding);
+  const transactions = await background;
+  await gate.close();
+  overheads.sort((one, other) => one - other);
+  const at = (share: number) => overheads[Math.max(0, Math.ceil(share * overheads.length) - 1)] ?? 0;
+  say({ type: "ended", transactions, overheadP50Ms: at(0.5), overheadP99Ms: at(0.99) });
+  await Promise.all([pool.end(), short.end()]);
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`application: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}
