@@ -9,6 +9,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   planner: async () => (await import("./planner.ts")).planner,
   capture: async () => (await import("./capture.ts")).capture,
   durability: async () => (await import("./durability.ts")).durability,
+  postgres: async () => (await import("./postgres.ts")).postgres,
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
   console: async () => (await import("./console.ts")).consolePage,

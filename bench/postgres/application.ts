@@ -1,0 +1,113 @@
+/** The demonstration's application as a process of the bench's, and what it tells. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { z } from "zod";
+import { nodeBinary, root } from "../../local/paths.ts";
+import { childEnvironment, type Environment } from "../../local/process.ts";
+
+const line = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("started"), origin: z.number(), firstBurst: z.number() }),
+  z.object({ type: z.literal("burst"), burst: z.number(), reports: z.number(), at: z.number() }),
+  z.object({
+    type: z.literal("report"),
+    burst: z.number(),
+    index: z.number(),
+    name: z.string(),
+    /** Unix ms with fractions. */
+    arrivedAt: z.number(),
+    begunAt: z.number(),
+    endedAt: z.number(),
+    checksum: z.string(),
+  }),
+  z.object({
+    type: z.literal("failed"),
+    burst: z.number(),
+    index: z.number(),
+    name: z.string(),
+    arrivedAt: z.number(),
+    message: z.string(),
+  }),
+  z.object({ type: z.literal("trouble"), message: z.string() }),
+  z.object({
+    type: z.literal("ended"),
+    transactions: z.number(),
+    overheadP50Ms: z.number(),
+    overheadP99Ms: z.number(),
+  }),
+]);
+type Line = z.infer<typeof line>;
+export type ReportLine = Extract<Line, { type: "report" }>;
+
+export interface ApplicationOptions {
+  readonly load: string;
+  readonly mode: "off" | "observe" | "shadow" | "enforce";
+  /** Of the services: token, and whatever else it needs. */
+  readonly environment: Environment;
+  readonly databaseUrl: string;
+  readonly gatekeeperUrl: string;
+  /** Unix ms of burst 0. */
+  readonly firstBurstAt: number;
+  readonly prepare: boolean;
+}
+
+/** Runs until `stop`; what it told is kept. */
+export class Application {
+  readonly reports: ReportLine[] = [];
+  readonly failures: string[] = [];
+  ended: Extract<Line, { type: "ended" }> | undefined;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<number | null>;
+
+  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, firstBurstAt, prepare }: ApplicationOptions) {
+    this.#child = spawn(nodeBinary, ["--disable-warning=ExperimentalWarning", "demo/postgres/application.ts"], {
+      cwd: root,
+      env: childEnvironment({
+        ...environment,
+        DATABASE_URL: databaseUrl,
+        EVENKEEL_GATE_URL: gatekeeperUrl,
+        EVENKEEL_GATE_MODE: mode,
+        EVENKEEL_LOAD: load,
+        FIRST_BURST_AT: String(Math.round(firstBurstAt)),
+        PREPARE: prepare ? "yes" : "no",
+      }),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    this.#exited = promise;
+    promise.catch(() => {});
+    this.#child.once("error", reject);
+    this.#child.once("close", resolve);
+    if (this.#child.stdout) createInterface(this.#child.stdout).on("line", (text) => this.#take(text));
+  }
+
+  #take(text: string): void {
+    const told = line.parse(JSON.parse(text));
+    switch (told.type) {
+      case "report":
+        this.reports.push(told);
+        break;
+      case "failed":
+      case "trouble":
+        this.failures.push(told.message);
+        break;
+      case "ended":
+        this.ended = told;
+        break;
+      case "started":
+      case "burst":
+        break;
+    }
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Lets what was asked for come to its end, and waits for that. */
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    const grace = setTimeout(() => this.#child.kill("SIGKILL"), 60_000);
+    await this.#exited;
+    clearTimeout(grace);
+  }
+}
