@@ -27,7 +27,7 @@ const line = z.discriminatedUnion("type", [
     arrivedAt: z.number(),
     message: z.string(),
   }),
-  z.object({ type: z.literal("trouble"), message: z.string() }),
+  z.object({ type: z.enum(["trouble", "warning"]), message: z.string() }),
   z.object({
     type: z.literal("ended"),
     transactions: z.number(),
@@ -47,6 +47,8 @@ export interface ApplicationOptions {
   readonly gatekeeperUrl: string;
   /** Unix ms of burst 0. */
   readonly firstBurstAt: number;
+  /** Bursts whose numbers are equal modulo this ask for the same. */
+  readonly cycle: number;
   readonly prepare: boolean;
 }
 
@@ -58,7 +60,16 @@ export class Application {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
 
-  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, firstBurstAt, prepare }: ApplicationOptions) {
+  constructor({
+    load,
+    mode,
+    environment,
+    databaseUrl,
+    gatekeeperUrl,
+    firstBurstAt,
+    cycle,
+    prepare,
+  }: ApplicationOptions) {
     this.#child = spawn(nodeBinary, ["--disable-warning=ExperimentalWarning", "demo/postgres/application.ts"], {
       cwd: root,
       env: childEnvironment({
@@ -68,6 +79,7 @@ export class Application {
         EVENKEEL_GATE_MODE: mode,
         EVENKEEL_LOAD: load,
         FIRST_BURST_AT: String(Math.round(firstBurstAt)),
+        BURST_CYCLE: String(cycle),
         PREPARE: prepare ? "yes" : "no",
       }),
       stdio: ["ignore", "pipe", "inherit"],
@@ -92,6 +104,9 @@ export class Application {
         break;
       case "ended":
         this.ended = told;
+        break;
+      case "warning":
+        process.stderr.write(`the gate warns: ${told.message}\n`);
         break;
       case "started":
       case "burst":

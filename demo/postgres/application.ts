@@ -8,17 +8,16 @@ import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { skipN } from "pure-rand/utils/skipN";
 import { z } from "zod";
-import { ConfigError, parseEnvironment, token, wholeNumber } from "../../platform/config.ts";
+import { createGate } from "../../gate/src/gate.ts";
+import { ConfigError, parseEnvironment, wholeNumber } from "../../platform/config.ts";
 import { prepareBackground, runBackground } from "./background.ts";
 import { burstEveryMs, burstOf, loadNames, type Report } from "./reports.ts";
 
 const settings = z.object({
   DATABASE_URL: z.string(),
   EVENKEEL_LOAD: z.enum(loadNames).default("heavy"),
-  /** `off`: without the gate. */
+  /** `off`: without the gate, which reads `EVENKEEL_GATE_URL` and `EVENKEEL_TOKEN` itself. */
   EVENKEEL_GATE_MODE: z.enum(["off", "observe", "shadow", "enforce"]).default("off"),
-  EVENKEEL_GATE_URL: z.string().optional(),
-  EVENKEEL_TOKEN: token,
   /** How long a report may be held, in ms. */
   DEFER_BY_MS: wholeNumber.default(20_000),
   /** Unix ms of a burst; others come whole periods before and after it. */
@@ -54,7 +53,18 @@ async function main(): Promise<void> {
   for (const one of [pool, short]) one.on("error", (error) => say({ type: "trouble", message: error.message }));
   if (env.PREPARE === "yes") await prepareBackground(short);
 
-  const gate: { run: Run; close: () => Promise<void> } = { run: (_, fn) => fn(), close: async () => {} };
+  const { EVENKEEL_GATE_MODE: mode, DEFER_BY_MS: deferBy } = env;
+  const { pathname, username } = new URL(env.DATABASE_URL);
+  const gate =
+    mode === "off"
+      ? undefined
+      : createGate({
+          mode,
+          database: pathname.slice(1),
+          role: username,
+          onWarning: ({ message }) => say({ type: "warning", message }),
+        });
+  const run: Run = (report, fn) => (gate ? gate.run({ sql: report.sql, deferBy }, fn) : fn());
   const overheads: number[] = [];
   const outstanding = new Set<Promise<void>>();
 
@@ -63,7 +73,7 @@ async function main(): Promise<void> {
     let ended = 0;
     const called = unixNow();
     try {
-      const { rows } = await gate.run(report, async () => {
+      const { rows } = await run(report, async () => {
         begun = unixNow();
         const result = await pool.query({ name: report.name, text: report.sql, values: [...report.parameters] });
         ended = unixNow();
@@ -107,7 +117,7 @@ async function main(): Promise<void> {
   }
   await Promise.all(outstanding);
   const transactions = await background;
-  await gate.close();
+  await gate?.close();
   overheads.sort((one, other) => one - other);
   const at = (share: number) => overheads[Math.max(0, Math.ceil(share * overheads.length) - 1)] ?? 0;
   say({ type: "ended", transactions, overheadP50Ms: at(0.5), overheadP99Ms: at(0.99) });
