@@ -1,12 +1,15 @@
 # Two commands do everything: `make local` and `make test`. See CONTRIBUTING.md and docs/running-locally.md.
 .POSIX:
 .SUFFIXES:
-.PHONY: local test check bench install chromium clean help
+.PHONY: local postgres-demo test check bench install chromium clean help
 
 run = PATH="$$PWD/node_modules/.bin:$$PATH"
 
 local: install ## the whole loop on this machine; UP="--scenario five" passes options
 	@exec bin/evenkeel up $(UP)
+
+postgres-demo: install ## a real PostgreSQL under bursts of reports, naive and gated; UP="--load light" passes options
+	@exec bin/evenkeel postgres-demo $(UP)
 
 test: install chromium ## every test; TEST=test/platform runs a part
 	@$(run) npm test --silent -- --maxWorkers=2 $(TEST)
@@ -25,4 +28,4 @@ clean: ## remove what was built and installed here; the local cloud's state goes
 	rm -rf node_modules .local cdk.out coverage
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile

@@ -13,6 +13,7 @@ import { addEnv } from "./env.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
 import { addFrontier } from "./frontier.ts";
 import { addKnobs } from "./knobs.ts";
+import { addPostgresDemo } from "./postgres-demo.ts";
 import { addReplay } from "./replay.ts";
 import { addStatus } from "./status.ts";
 import { addTail } from "./tail.ts";
@@ -41,6 +42,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   for (const add of [
     addUp,
     addDown,
+    addPostgresDemo,
     addStatus,
     addKnobs,
     addCosts,

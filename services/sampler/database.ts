@@ -51,7 +51,7 @@ export class SampledDatabase {
       );
       return;
     }
-    const [row] = await this.#query(ioQuery(this.#major));
+    const [row] = await this.#query(ioQuery);
     if (row) this.#ioKiB = Number(row.kib);
   }
 
@@ -81,10 +81,10 @@ export class SampledDatabase {
     await client?.end().catch(() => {});
   }
 
-  async #query(sql: string, about = "database"): Promise<Record<string, unknown>[]> {
+  async #query(sql: string | ((major: number) => string), about = "database"): Promise<Record<string, unknown>[]> {
     try {
       const client = await this.#connected();
-      const { rows } = await client.query<Record<string, unknown>>(sql);
+      const { rows } = await client.query<Record<string, unknown>>(typeof sql === "string" ? sql : sql(this.#major));
       this.#told.fine(about, about === "database" ? "the database answers again" : "the statistics can be read again");
       return rows;
     } catch (error) {
