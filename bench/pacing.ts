@@ -1,7 +1,7 @@
 /** `bench pacing`: how level the seconds of a database are whose executions last, in virtual time. */
 import { parseArgs } from "node:util";
 import { levelShare } from "../core/workload/measures.ts";
-import { createGate, type GateName } from "./pacing/gates.ts";
+import { type CostsName, createGate, type GateName } from "./pacing/gates.ts";
 import { type LoadName, loadOf } from "./pacing/loads.ts";
 import { SpreadWorld } from "./pacing/world.ts";
 import { choice, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
@@ -14,6 +14,7 @@ fire in bursts each 12 s over a background of short statements, on two cores; a 
 
   --load heavy|light            about 900 CPU ms/s, longest query 242 ms; 165 ms/s, longest 55 ms (heavy)
   --gate none|tokens|evenkeel   who delays: no one, a gate of tokens with the true mean costs, the planner (evenkeel)
+  --costs learned|true|spoilt   what the planner goes by: learned from nothing in the same run, the truth, the same for all (learned)
   --seed <n>                    (1)
   --seconds <n>                 virtual seconds, of which the first are not counted (240)
   --warmup <n>                  how many those are (120)
@@ -26,8 +27,7 @@ export interface PacingRun {
   readonly seed: number;
   readonly seconds: number;
   readonly warmup: number;
-  /** Tells the planner the same cost for each query, to show that the bench sees it. */
-  readonly spoil?: boolean;
+  readonly costs: CostsName;
 }
 
 /** CPU in ms a second, delays in seconds. */
@@ -44,10 +44,13 @@ export interface PacingResult {
   readonly delayMax: number;
 }
 
-export function run({ load: name, gate, seed, seconds, warmup, spoil = false }: PacingRun): PacingResult {
+export function run({ load: name, gate, seed, seconds, warmup, costs }: PacingRun): PacingResult {
   const load = loadOf(name, seed);
   const world = new SpreadWorld({ load, seed, cores: 2, answerMs: 12, deferTicks: 200 });
-  world.run(seconds, createGate(gate, load, spoil));
+  world.run(
+    seconds,
+    createGate(gate, load, costs, () => world.windows),
+  );
   const used = world
     .seconds()
     .slice(warmup)
@@ -75,6 +78,7 @@ export async function pacing(args: string[]): Promise<void> {
     options: {
       load: { type: "string", default: "heavy" },
       gate: { type: "string", default: "evenkeel" },
+      costs: { type: "string", default: "learned" },
       seed: { type: "string", default: "1" },
       seconds: { type: "string", default: "240" },
       warmup: { type: "string", default: "120" },
@@ -91,6 +95,7 @@ export async function pacing(args: string[]): Promise<void> {
     run({
       load: choice("load", values.load, ["heavy", "light"]),
       gate: choice("gate", values.gate, ["none", "tokens", "evenkeel"]),
+      costs: choice("costs", values.costs, ["learned", "true", "spoilt"]),
       seed: wholeNumber("seed", values.seed, 0xffffffff),
       seconds,
       warmup: wholeNumber("warmup", values.warmup, Math.max(0, seconds - 1)),

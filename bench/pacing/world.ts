@@ -50,15 +50,15 @@ export interface Second {
   readonly active: boolean;
 }
 
-/** Runs `seconds` of virtual time. */
 export class SpreadWorld {
   readonly #options: WorldOptions;
   readonly #random: ReturnType<typeof createRandom>;
   readonly #waiting = new Map<string, Held>();
   #jobs: Job[] = [];
-  readonly #ran: { job: Job; startedTick: number; endedAt: number | undefined }[] = [];
+  readonly #ran = new Map<Job, { readonly job: Job; readonly startedTick: number; endedAt: number | undefined }>();
   #number = 0;
   #nextBurst = 0;
+  #others = 0;
   #usedMs = 0;
   /** Last sample, and the CPU of ticks as samples tell it. */
   #sampledAt = 0;
@@ -175,7 +175,7 @@ export class SpreadWorld {
       const work = mean * Math.exp(sigma * this.#normal() - sigma ** 2 / 2);
       const job: Job = { id: held.id, query, work, share: query.cpuShare, left: work, startedAt: now };
       this.#jobs.push(job);
-      this.#ran.push({ job, startedTick: tick, endedAt: undefined });
+      this.#ran.set(job, { job, startedTick: tick, endedAt: undefined });
       this.#ticks[tick]?.executed.push(held);
       this.#delays.push({ startedTick: tick, seconds: (tick - held.arrivedTick) * (tickMs / 1_000) });
     }
@@ -184,7 +184,9 @@ export class SpreadWorld {
   #execute(now: number): void {
     const tick = this.#ticks[Math.floor(now / tickMs)];
     const wanted = this.#jobs.reduce((sum, { share }) => sum + share, 0);
-    const speed = Math.min(1, this.#options.cores / Math.max(wanted, 1e-9));
+    // What else the machine does takes part of a processor or none, for a third of a second on average.
+    if (this.#random.uniform() < stepMs / 330) this.#others = Math.max(0, 1.6 * this.#random.uniform() - 0.6);
+    const speed = Math.min(1, (this.#options.cores - this.#others) / Math.max(wanted, 1e-9));
     const left: Job[] = [];
     for (const job of this.#jobs) {
       const done = Math.min(job.left, job.share * speed * stepMs);
@@ -194,7 +196,7 @@ export class SpreadWorld {
       if (job.left > 1e-9) left.push(job);
       else if (job.query) {
         tick?.ended.push(job);
-        const ran = this.#ran.find((one) => one.job === job);
+        const ran = this.#ran.get(job);
         if (ran) ran.endedAt = now + stepMs;
       }
     }
@@ -244,7 +246,7 @@ export class SpreadWorld {
   }
 
   #endedOf(job: Job) {
-    const ran = this.#ran.find((one) => one.job === job);
+    const ran = this.#ran.get(job);
     const durationMs = (ran?.endedAt ?? 0) - job.startedAt;
     return { id: job.id, queryId: job.query?.id ?? "", startedTick: ran?.startedTick ?? 0, durationMs };
   }
@@ -262,14 +264,15 @@ export class SpreadWorld {
     const first = lastTick - windowTicks + 1;
     const [from, to] = [first * tickMs, (lastTick + 1) * tickMs];
     const ticks = this.#ticks.slice(first, lastTick + 1);
-    const ran = this.#ran.filter(({ job, endedAt }) => job.startedAt < to && (endedAt ?? to) > from);
-    const active: ActiveExecution[] = ran.map(({ job, endedAt }) => ({
-      queryId: job.query?.id ?? "",
-      from: Math.max(0, job.startedAt - from),
-      to: Math.min(to, endedAt ?? to) - from,
+    for (const [job, { endedAt = to }] of this.#ran) if (endedAt <= from) this.#ran.delete(job);
+    const ran = [...this.#ran.values()].filter(({ job }) => job.startedAt < to);
+    const active: ActiveExecution[] = ran.map((entry) => ({
+      queryId: entry.job.query?.id ?? "",
+      from: Math.max(0, entry.job.startedAt - from),
+      to: Math.min(to, entry.endedAt ?? to) - from,
       get durationMs() {
-        const one = ran.find((entry) => entry.job === job);
-        return one?.endedAt === undefined ? null : one.endedAt - job.startedAt;
+        const end = entry.endedAt;
+        return end === undefined ? null : end - entry.job.startedAt;
       },
     }));
     this.windows.push({

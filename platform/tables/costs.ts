@@ -8,8 +8,17 @@ export const versionItemId = "#version";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
 
-/** One value per resource, in the order CPU, IO, memory, in percent of a tick. */
-export const costSchema = z.object({ mean: triple, sd: triple, seen: z.int().min(0), lastSeenAt: z.int().min(0) });
+/**
+ * One value per resource, in the order CPU, IO, memory, in percent of a tick. Where executions last (`durationMs`): CPU ms,
+ * IO KiB, and MiB held.
+ */
+export const costSchema = z.object({
+  mean: triple,
+  sd: triple,
+  seen: z.int().min(0),
+  lastSeenAt: z.int().min(0),
+  durationMs: z.number().min(0).exactOptional(),
+});
 export type StoredCost = z.infer<typeof costSchema>;
 
 export const costItemSchema = costSchema.extend({ serverId: z.string(), queryId: z.string(), format: z.literal(1) });
@@ -70,8 +79,7 @@ export interface Costs {
 }
 
 export function costItem(serverId: string, queryId: string, cost: StoredCost): CostItem {
-  const { mean, sd, seen, lastSeenAt } = cost;
-  return { serverId, queryId, format: 1, mean, sd, seen, lastSeenAt };
+  return { serverId, queryId, format: 1, ...cost };
 }
 
 /** All costs of a server. */
@@ -93,9 +101,7 @@ export async function readCosts(document: DynamoDBDocumentClient, table: string,
     version: version?.published ?? 0,
     estimatedAt: version?.estimatedAt ?? 0,
     windows: version?.windows ?? 0,
-    costs: new Map(
-      rest.read.map(({ queryId, mean, sd, seen, lastSeenAt }) => [queryId, { mean, sd, seen, lastSeenAt }]),
-    ),
+    costs: new Map(rest.read.map(({ serverId: _, queryId, format: __, ...cost }) => [queryId, cost])),
     prior: version?.prior,
     quality: version?.quality ?? {},
     rejected: version?.rejected ?? {},

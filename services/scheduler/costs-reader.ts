@@ -7,8 +7,8 @@ export interface CostsMessage extends Omit<Costs, "costs"> {
   readonly values: Float64Array<ArrayBuffer>;
 }
 
-/** Three means, three standard deviations, seen, last seen. */
-export const numbersPerCost = 8;
+/** Three means, three standard deviations, seen, last seen, and the duration or NaN. */
+export const numbersPerCost = 9;
 
 export interface CostsReader {
   /** Rejects when the table does not answer. */
@@ -70,6 +70,7 @@ function unpacked({ queryIds, values, ...rest }: CostsMessage): Costs {
       sd: [number(at + 3), number(at + 4), number(at + 5)],
       seen: number(at + 6),
       lastSeenAt: number(at + 7),
+      ...(Number.isNaN(number(at + 8)) ? {} : { durationMs: number(at + 8) }),
     });
   }
   return { ...rest, costs };

@@ -16,8 +16,8 @@ setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
 function packed({ costs, ...rest }: Costs): CostsMessage {
   const values = new Float64Array(numbersPerCost * costs.size);
   let at = 0;
-  for (const { mean, sd, seen, lastSeenAt } of costs.values()) {
-    values.set([...mean, ...sd, seen, lastSeenAt], at);
+  for (const { mean, sd, seen, lastSeenAt, durationMs = Number.NaN } of costs.values()) {
+    values.set([...mean, ...sd, seen, lastSeenAt, durationMs], at);
     at += numbersPerCost;
   }
   return { ...rest, queryIds: Array.from(costs.keys()).join("\n"), values };

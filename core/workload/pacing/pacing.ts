@@ -12,6 +12,7 @@ import type {
   TickObservation,
   Waiting,
 } from "../types.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Background } from "./background.ts";
 import { fillSecond } from "./fill.ts";
 import type { Item } from "./item.ts";
@@ -30,6 +31,8 @@ const guardTicks = 4;
 const dueBudgets = 1.25;
 /** ...and starts after so many in any case. */
 const longestBudgets = 2;
+/** Arrivals are averaged once they span so many. */
+const knownBudgets = 0.8;
 const meanGain = 1 / 60;
 const unknownGain = 1 / 100;
 const lateGain = 0.02;
@@ -45,8 +48,9 @@ class PacingSteering implements Steering {
   readonly #clockwork: Clockwork;
   readonly #phase: WindowPhase;
   readonly #running: Running;
-  readonly #background = new Background();
-  readonly #level = new Level();
+  #background = new Background();
+  #level = new Level();
+  #arrivals = new Arrivals();
   readonly #trial = new Trial();
   readonly #items = new Map<string, Item>();
   /** Where what was told to start does so, as long as no tick has told it. */
@@ -95,7 +99,7 @@ class PacingSteering implements Steering {
     }
     for (const { id, durationMs } of ended) this.#running.end(id, durationMs);
     for (const entry of arrived) {
-      this.#level.arrived(this.#add(entry).profile.workMs);
+      this.#arrivals.add(this.#add(entry).profile.workMs);
       this.#unknownShare += (Number(!this.#costs.has(entry.queryId)) - this.#unknownShare) * unknownGain;
     }
     const explained = this.#running.expected(tick, tick + 1);
@@ -150,7 +154,13 @@ class PacingSteering implements Steering {
   }
 
   setCosts(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
-    if (this.#costs.size === 0) this.#unknownShare = 0;
+    if (this.#costs.size === 0) {
+      // What was seen before costs were known was taken for background.
+      this.#background = new Background();
+      this.#level = new Level();
+      this.#arrivals = new Arrivals();
+      this.#unknownShare = 0;
+    }
     this.#costs = costs;
     this.#prior = profileOf(prior);
     for (const item of this.#items.values()) item.profile = this.#profileOf(item.queryId);
@@ -229,16 +239,28 @@ class PacingSteering implements Steering {
   #beginSecond(first: number): void {
     const { windowTicks } = this.#clockwork;
     const budget = this.#budgetTicks();
-    let [waitingMs, neededMs] = [0, 0];
-    const dueOf = ({ arrivedTick, latest }: Item) => Math.min(latest - guardTicks, arrivedTick + dueBudgets * budget);
-    const byDue = this.#waiting().map((item) => ({ workMs: item.profile.workMs, due: dueOf(item) }));
-    for (const { workMs, due } of byDue.sort((a, b) => a.due - b.due)) {
-      waitingMs += workMs;
-      neededMs = Math.max(neededMs, (waitingMs * windowTicks) / Math.max(windowTicks, due - first));
-    }
-    const shortMs = this.#target - this.#secondFrom(first - windowTicks);
-    const backgroundMs = this.#background.lasting * windowTicks;
-    this.#target = this.#level.next({ waitingMs, neededMs, shortMs, backgroundMs, cycle: budget / windowTicks + 1 });
+    const waiting = this.#waiting();
+    const neededFor = (dueOf: (item: Item) => number) => {
+      let [work, needed] = [0, 0];
+      const byDue = waiting.map((item) => ({ workMs: item.profile.workMs, due: dueOf(item) }));
+      for (const { workMs, due } of byDue.sort((a, b) => a.due - b.due)) {
+        work += workMs;
+        needed = Math.max(needed, (work * windowTicks) / Math.max(windowTicks, due - first));
+      }
+      return needed;
+    };
+    this.#arrivals.closeSecond();
+    this.#target = this.#level.next({
+      waitingMs: sum(waiting.map(({ profile }) => profile.workMs)),
+      arrivingMs: this.#arrivals.mean((knownBudgets * budget) / windowTicks),
+      budgetMs: neededFor(({ arrivedTick, latest }) => Math.min(latest - guardTicks, arrivedTick + budget)),
+      neededMs: neededFor(({ arrivedTick, latest }) =>
+        Math.min(latest - guardTicks, arrivedTick + dueBudgets * budget),
+      ),
+      shortMs: this.#target - this.#secondFrom(first - windowTicks),
+      backgroundMs: this.#background.lasting * windowTicks,
+      cycle: budget / windowTicks + 1,
+    });
     this.#second = first;
   }
 

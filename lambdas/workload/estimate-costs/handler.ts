@@ -5,7 +5,7 @@ import { injectLambdaContext } from "@aws-lambda-powertools/logger/middleware";
 import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import middy from "@middy/core";
 import { z } from "zod";
-import { createEstimator, restoreEstimator } from "../../../core/workload/estimator/estimator.ts";
+import { createLearner, restoreLearner } from "../../../core/workload/profile/learner.ts";
 import { type AwsEnvironment, createDocument, createEventBridge, createS3 } from "../../../platform/aws.ts";
 import { parseEnvironment } from "../../../platform/config.ts";
 import { estimateRequested, workloadEnvironment } from "../../../platform/environment.ts";
@@ -45,8 +45,8 @@ export function createHandler(env: AwsEnvironment) {
     document,
     tables: { windows: settings.EVENKEEL_WINDOWS_TABLE, costs: settings.EVENKEEL_COSTS_TABLE },
     states: createStateStore(createS3(env), settings.EVENKEEL_STATE_BUCKET),
-    createEstimator,
-    restoreEstimator,
+    createEstimator: () => createLearner(),
+    restoreEstimator: restoreLearner,
     now: Date.now,
     sleep: (ms: number) => sleep(ms),
     random: Math.random,

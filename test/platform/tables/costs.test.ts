@@ -33,6 +33,18 @@ describe("readCosts", () => {
     });
   });
 
+  it("tells how long executions last where that is known", async () => {
+    const lasting = { ...cost, durationMs: 170.5 };
+    const document = documentAnsweredBy(() => ({
+      Items: [version, costItem("s", "q", lasting), costItem("s", "r", cost)],
+    }));
+    const { costs } = await readCosts(document, "t", "s");
+    expect([...costs]).toEqual([
+      ["q", lasting],
+      ["r", cost],
+    ]);
+  });
+
   it("names items of another version and reads the others", async () => {
     const newer = { ...costItem("s", "new", cost), format: 2 };
     const document = documentAnsweredBy(() => ({ Items: [newer, costItem("s", "q", cost)] }));

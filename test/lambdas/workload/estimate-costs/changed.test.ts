@@ -12,6 +12,9 @@ describe("a cost is written", () => {
     ["for more than that, in any resource", stored, { ...stored, mean: [70, 30, 30.11] as const }, true],
     ["when it is a tenth surer", stored, { ...stored, sd: [1, 0.89, 1] as const }, true],
     ["when it was seen half as often again", stored, { ...stored, seen: 150 }, true],
+    ["when it is first known how long it lasts", stored, { ...stored, durationMs: 40 }, true],
+    ["when it lasts longer", { ...stored, durationMs: 40 }, { ...stored, durationMs: 42 }, true],
+    ["not when it lasts a hundredth longer", { ...stored, durationMs: 40 }, { ...stored, durationMs: 40.4 }, false],
     ["not when it was seen a little more", stored, { ...stored, seen: 149 }, false],
   ])("%s", (_, before, after, expected) => {
     expect(changed(before, after)).toBe(expected);
