@@ -10,6 +10,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   capture: async () => (await import("./capture.ts")).capture,
   durability: async () => (await import("./durability.ts")).durability,
   postgres: async () => (await import("./postgres.ts")).postgres,
+  audit: async () => (await import("./audit.ts")).audit,
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
   console: async () => (await import("./console.ts")).consolePage,

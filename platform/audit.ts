@@ -102,11 +102,11 @@ export async function auditServer(sources: AuditSources): Promise<ServerAudit> {
     const given = incarnation === outbox.incarnation ? outbox.lastSequence : held.get(incarnation)?.lastSequence;
     books.push(await openBook(sources, incarnation, given, firstSeen.get(incarnation)));
   }
-  const ledger = ledgerFile === undefined ? undefined : await compareLedger(ledgerFile, serverId, books);
+  const ledger = ledgerFile === undefined ? undefined : await compareLedger(sources, ledgerFile, books);
   const rows = deep ? await compareRows(sources, books) : undefined;
   const incarnations = books
-    // One that has given out nothing: a fresh file, or one that was begun anew at once.
-    .filter(({ executed, incarnation }) => executed > 0 || incarnation === outbox.incarnation)
+    // Without those that have given out nothing: a fresh file, or one that was begun anew at once.
+    .filter(({ executed, incarnation: of }) => executed > 0 || of === outbox.incarnation || ledger?.has(of))
     .map((book) =>
       account(
         book,
@@ -195,7 +195,12 @@ function hasExpiredBefore(oldest: ReceiptItem, firstSeenAt: number | undefined, 
   return firstSeenAt !== undefined && firstSeenAt + keptMs <= now && oldest.expiresAt * 1_000 - dayMs <= now;
 }
 
-async function compareLedger(file: string, serverId: string, books: readonly Book[]) {
+/**
+ * The ledger may know an outbox that was lost before any table heard of it: it gets a book, too. (Where a damaged outbox gave
+ * such rows new numbers, they count here as unrecorded under the old ones: a ledger does not learn the new ones.)
+ */
+async function compareLedger(sources: AuditSources, file: string, books: Book[]) {
+  const { serverId, outbox } = sources.server;
   const found = new Map<string, { executions: number; unrecorded: number }>();
   const known = new Map(books.map((book) => [book.incarnation, book]));
   for await (const { serverId: of, incarnation, first, count } of readLedgerTicks(file)) {
@@ -203,13 +208,14 @@ async function compareLedger(file: string, serverId: string, books: readonly Boo
     const entry = found.get(incarnation) ?? { executions: 0, unrecorded: 0 };
     found.set(incarnation, entry);
     entry.executions += count;
-    const book = known.get(incarnation);
-    const last = Math.min(first + count - 1, book?.executed ?? Number.POSITIVE_INFINITY);
-    const range = { first: Math.max(first, book?.expiredBefore ?? 1), last };
-    const open = book ? book.recorded.missing(range).flatMap((part) => book.discarded.missing(part)) : [range];
-    entry.unrecorded += sizeOf(open);
+    const book = known.get(incarnation) ?? (await openBook(sources, incarnation, undefined, undefined));
+    if (!known.has(incarnation)) books.push(book);
+    known.set(incarnation, book);
+    // What the present outbox has given out since the audit began is left out.
+    const end = incarnation === outbox.incarnation ? book.executed : Number.POSITIVE_INFINITY;
+    const range = { first: Math.max(first, book.expiredBefore), last: Math.min(first + count - 1, end) };
+    entry.unrecorded += sizeOf(book.recorded.missing(range).flatMap((part) => book.discarded.missing(part)));
   }
-  // The books of what nobody registered and no outbox knows are empty.
   return found;
 }
 

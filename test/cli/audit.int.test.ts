@@ -241,6 +241,24 @@ describe("the audit", () => {
     expect(JSON.parse(wrong.stdout)).toMatchObject({ exact: false, incarnations: [{ rows: { wrong: 1 } }] });
   });
 
+  it("finds executions of an outbox that was lost before any table heard of it", async () => {
+    const { serverId, incarnation, receipt } = await given(1);
+    await receipt(1, 1);
+    const ledger = join(place.directory, "lost-outbox.log");
+    const lines = (of: string, executionId: string) => `incarnation ${of};\ntick 1 5 1 0:${executionId};\n`;
+    const head = `epoch epoch ${serverId};\nquery 0 query;\n`;
+    writeFileSync(ledger, head + lines(incarnation, "execution-1"));
+    expect(await audit("--ledger", ledger)).toMatchObject({ status: 0 });
+    const lost = randomUUID();
+    writeFileSync(ledger, head + lines(lost, "execution-0") + lines(incarnation, "execution-1"));
+    const found = await audit("--json", "--ledger", ledger);
+    expect(found.status).toBe(1);
+    expect(JSON.parse(found.stdout)).toMatchObject({
+      complete: false,
+      incarnations: [{ incarnation }, { incarnation: lost, executed: 0, ledger: { executions: 1, unrecorded: 1 } }],
+    });
+  });
+
   it("counts rows that differ under one number, and executions under more than one", async () => {
     const { receipt, record } = await given(2);
     await receipt(1, 2);

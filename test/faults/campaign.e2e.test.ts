@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { type CampaignOptions, campaign } from "./campaign.ts";
 import { faults } from "./faults.ts";
+import type { Mutant } from "./mutants.ts";
 import { scheduleRound } from "./schedule.ts";
 import { summarize } from "./summary.ts";
 
@@ -66,15 +67,20 @@ describe("a fault campaign", () => {
     if (!long) expect(Object.keys(summary.faults).sort()).toEqual([...few].sort());
   }, 6_000_000);
 
-  it("finds what a sender loses that believes the greatest receipt", async () => {
-    const { summary } = await run({
-      mutant: "greatest seen",
-      only: ["messages lost"],
-      faultsPerRound: 1,
-      kills: 0,
-      patienceMs: 8_000,
-    });
-    expect(summary.lost).toBeGreaterThan(0);
-    expect(summary.auditMissing).toBeGreaterThan(0);
-  }, 300_000);
+  const planted: readonly (readonly [Mutant, string])[] = [
+    ["greatest seen", "messages lost"],
+    ["forgets what waits", "database killed"],
+    ["same id", "queue emptied"],
+    ["receipt first", "database paused"],
+  ];
+
+  it.each(long ? planted : planted.slice(0, 2))(
+    "finds what is lost by a mutant of our own code: %s",
+    async (mutant, fault) => {
+      const { summary } = await run({ mutant, only: [fault], faultsPerRound: 1, kills: 0, patienceMs: 8_000 });
+      expect(summary.lost).toBeGreaterThan(0);
+      expect(summary.auditMissing).toBeGreaterThan(0);
+    },
+    300_000,
+  );
 });

@@ -15,6 +15,7 @@ import { readReceipts } from "../../platform/tables/receipts.ts";
 import { listIncarnations } from "../../platform/tables/servers.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Fault } from "./faults.ts";
+import { plant } from "./mutants.ts";
 import { randomOf, scheduleLong, scheduleRound, scheduleSwift } from "./schedule.ts";
 import { type Verdict, verify } from "./verify.ts";
 import { World, type WorldOptions } from "./world.ts";
@@ -245,6 +246,7 @@ async function settle(
   world.serverSide.heal();
   world.functionSide.heal();
   await world.end();
+  const takeOut = plant(world.mutant === "forgets what waits" ? undefined : world.mutant, world.outboxFile);
   const log = createLog("campaign", (line) => appendFileSync(`${world.directory}/campaign.log`, `${line}\n`));
   const outbox = openOutbox({ file: world.outboxFile, serverId, diskBoundBytes: 2 ** 40, clock: systemClock, log });
   const stop = new AbortController();
@@ -274,6 +276,7 @@ async function settle(
   stop.abort();
   await running;
   outbox.close();
+  takeOut();
 
   const ledger = await Array.fromAsync(readLedger(world.ledgerFile));
   const recorded = await Array.fromAsync(scanExecutions(aws.document, tables.executions, serverId));

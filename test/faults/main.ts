@@ -4,6 +4,7 @@ import { formatTable } from "../../cli/format.ts";
 import { campaign, type RoundResult } from "./campaign.ts";
 import { controlSchema } from "./control.ts";
 import { faults } from "./faults.ts";
+import { mutants } from "./mutants.ts";
 import { summarize } from "./summary.ts";
 
 const help = `Strikes the loop's real processes with faults, and checks afterwards that nothing was lost.
@@ -16,7 +17,8 @@ const help = `Strikes the loop's real processes with faults, and checks afterwar
   --rate <n>         executions a second (100)
   --only <name>      strike with this fault alone (may be repeated; --list shows them)
   --minutes <n>      stop after the round in which so many minutes have passed
-  --mutant <name>    plant a fault in our own code: the campaign must find it (greatest seen)
+  --mutant <name>    plant a fault in our own code: the campaign must find it
+                     (${mutants.join(", ")})
   --list             the faults
   --json             one JSON line for machines at the end; progress goes to standard error
 

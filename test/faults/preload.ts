@@ -3,10 +3,10 @@
  * it at an exact place, and plants mutants of the real code. What to do stands in a file that the campaign writes.
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { DynamoDBDocumentClient, QueryCommand } from "@aws-sdk/lib-dynamodb";
-import { z } from "zod";
 import { type Control, controlSchema } from "./control.ts";
+import { plant } from "./mutants.ts";
 
 const file = process.env.EVENKEEL_FAULTS_CONTROL ?? "";
 let control: Control = controlSchema.parse({});
@@ -36,18 +36,4 @@ DatabaseSync.prototype.exec = function (sql: string) {
   if (sql === "COMMIT") dieAt("after commit");
 };
 
-const receiptsSchema = z.looseObject({ first: z.number(), last: z.number() });
-const isQueryOfReceipts = (command: unknown): boolean =>
-  command instanceof QueryCommand && JSON.stringify(command.input.ExpressionAttributeValues).includes("#receipts");
-
-if (control.mutant === "greatest seen") {
-  const { send } = DynamoDBDocumentClient.prototype;
-  const mutant = async function (this: DynamoDBDocumentClient, ...args: Parameters<typeof send>): Promise<unknown> {
-    const answer: unknown = await Reflect.apply(send, this, args);
-    if (!isQueryOfReceipts(args[0])) return answer;
-    const page = z.looseObject({ Items: z.array(receiptsSchema) }).parse(answer);
-    const last = Math.max(0, ...page.Items.map((receipt) => receipt.last));
-    return { ...page, Items: page.Items.slice(-1).map((receipt) => ({ ...receipt, first: 1, last })) };
-  };
-  Object.assign(DynamoDBDocumentClient.prototype, { send: mutant });
-}
+plant(control.mutant, join(process.env.EVENKEEL_DATA_DIR ?? "", "outbox.sqlite"));

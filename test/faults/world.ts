@@ -17,13 +17,15 @@ import { type WorkloadEnvironment, workloadEnvironment } from "../../platform/en
 import { createServerClient } from "../../platform/server-client.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Control } from "./control.ts";
+import { conductOf, type Mutant } from "./mutants.ts";
 import { allProcesses, campaignVariable, commandOf, finish, parentOf, signal, startReaper } from "./processes.ts";
 import { FaultProxy } from "./proxy.ts";
 
 export interface WorldOptions {
   /** Executions a second. */
   readonly rate: number;
-  readonly mutant?: Control["mutant"] | undefined;
+  /** Planted in our own code. */
+  readonly mutant?: Mutant | undefined;
 }
 
 const tickMs = 50;
@@ -112,6 +114,7 @@ export class World {
     this.sent.length = 0;
     this.serverSide.heal();
     this.functionSide.heal();
+    this.functionSide.strike((request) => conductOf(this.mutant, request));
     this.control({ clockOffsetMs: 0, death: undefined });
     if (this.#round > 1) await this.loseCloud();
     mkdirSync(this.#home, { recursive: true });
@@ -256,6 +259,10 @@ export class World {
     this.#control = { ...this.#control, mutant: this.#options.mutant, ...change };
     const file = join(this.directory, "control.json");
     writeFileSync(file, JSON.stringify(this.#control));
+  }
+
+  get mutant(): Mutant | undefined {
+    return this.#options.mutant;
   }
 
   /** Data and logs of the round. */

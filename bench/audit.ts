@@ -1,0 +1,141 @@
+/** `bench audit`: what an audit costs after so many executions, on a table that is made up as it is read. */
+import { parseArgs } from "node:util";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { auditServer } from "../platform/audit.ts";
+import { receiptItem, receiptSpan } from "../platform/tables/receipts.ts";
+import { documentAnsweredBy } from "../test/support/document.ts";
+import { print, rounded, wholeNumber } from "./smoothing/options.ts";
+
+const help = `What an audit reads and how long it works on that, without the network; receipts only, as it does unless asked for --deep.
+
+  bench audit [options]
+
+  --executions <n>   recorded by one server (100000000)
+  --per-receipt <n>  executions in a message, and so in a receipt: 40 at 15 a second, 270 under load (40)
+  --json             one JSON line for machines
+`;
+
+/** What one answer to a query holds at most, and what of it a read unit pays, strongly consistent (DynamoDB). */
+const pageBytes = 2 ** 20;
+const unitBytes = 4_096;
+/** On demand, us-east-1. */
+const usdPerUnit = 0.125e-6;
+
+/** Called by `bench/main.ts`. */
+export async function audit(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      executions: { type: "string", default: "100000000" },
+      "per-receipt": { type: "string", default: "40" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false, short: "h" },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return;
+  }
+  const executions = wholeNumber("executions", values.executions, 1e11);
+  const perReceipt = wholeNumber("per-receipt", values["per-receipt"], receiptSpan);
+  const read = { requests: 0, bytes: 0, receipts: 0 };
+  const started = performance.now();
+  const cpu = process.cpuUsage();
+  let peak = 0;
+  const result = await auditServer({
+    document: documentAnsweredBy((command, input) => {
+      if (command !== "QueryCommand") throw new Error(`an audit does not ask for ${command}`);
+      read.requests++;
+      peak = Math.max(peak, process.memoryUsage().rss);
+      const { ":partition": partition } = Object(input.ExpressionAttributeValues);
+      if (!String(partition).endsWith("#receipts")) return { Items: [] };
+      const { at } = Object(input.ExclusiveStartKey ?? {});
+      const page = pageAfter(at === undefined ? 0 : Number(String(at).split("#")[1]), executions, perReceipt);
+      read.bytes += page.bytes;
+      read.receipts += page.Items.length;
+      return page;
+    }),
+    sqs: noQueue(),
+    names: {
+      EVENKEEL_EXECUTIONS_TABLE: "executions",
+      EVENKEEL_WINDOWS_TABLE: "windows",
+      EVENKEEL_SERVERS_TABLE: "servers",
+      EVENKEEL_QUEUE_URL: "http://localhost:1/queue",
+      EVENKEEL_DLQ_URL: "http://localhost:1/dlq",
+    },
+    server: {
+      serverId: "server",
+      kind: "native",
+      epoch: "epoch",
+      tick: 0,
+      tickMs: 100,
+      windowTicks: 10,
+      defaultDelayTicks: 1,
+      outbox: {
+        incarnation,
+        lastSequence: executions,
+        recordedThrough: executions,
+        waiting: 0,
+        bytes: 0,
+        lastSentAt: null,
+        trouble: null,
+      },
+      counted: { executions, windows: 0, gaps: 0 },
+    },
+    now,
+  });
+  if (!result.complete) throw new Error("the audit does not find what is there");
+  const { user, system } = process.cpuUsage(cpu);
+  const units = Math.ceil(read.bytes / unitBytes);
+  print(
+    {
+      executions,
+      receipts: read.receipts,
+      requests: read.requests,
+      megabytes: rounded(read.bytes / 1e6, 0),
+      readUnits: units,
+      usd: rounded(units * usdPerUnit, 4),
+      seconds: rounded((performance.now() - started) / 1_000, 1),
+      cpuSeconds: rounded((user + system) / 1e6, 1),
+      peakMegabytes: rounded(peak / 1e6, 0),
+    },
+    values.json,
+  );
+}
+
+const incarnation = "01234567-0123-4123-8123-0123456789ab";
+const now = Date.UTC(2026, 0, 1);
+
+function pageAfter(lastSequence: number, executions: number, perReceipt: number) {
+  const Items: object[] = [];
+  let bytes = 0;
+  let last = lastSequence;
+  while (last < executions && bytes < pageBytes) {
+    const range = { first: last + 1, last: Math.min(executions, last + perReceipt) };
+    const item = receiptItem("server", incarnation, range, now, 30 * 86_400, Math.floor(now / 1_000) + 86_400);
+    Items.push(item);
+    bytes += itemBytes(item);
+    last = range.last;
+  }
+  const { key, at } = Object(Items.at(-1) ?? {});
+  return { Items, bytes, ...(last < executions && { LastEvaluatedKey: { key, at } }) };
+}
+
+/** As DynamoDB counts: names and texts in bytes, a number about one byte for two digits and one more. */
+function itemBytes(item: object): number {
+  return Object.entries(item).reduce((sum, [name, value]) => {
+    const text = String(value).length;
+    return (
+      sum + name.length + (typeof value === "string" ? text : typeof value === "number" ? Math.ceil(text / 2) + 1 : 1)
+    );
+  }, 0);
+}
+
+function noQueue(): SQSClient {
+  const sqs = new SQSClient({ region: "us-east-1", credentials: { accessKeyId: "none", secretAccessKey: "none" } });
+  sqs.middlewareStack.add(() => async () => ({ output: { $metadata: {}, Attributes: {} }, response: {} }), {
+    step: "initialize",
+    priority: "high",
+  });
+  return sqs;
+}
