@@ -70,7 +70,6 @@ describe("a fault campaign", () => {
   const planted: readonly (readonly [Mutant, string])[] = [
     ["greatest seen", "messages lost"],
     ["forgets what waits", "database killed"],
-    ["same id", "queue emptied"],
     ["receipt first", "database paused"],
   ];
 
