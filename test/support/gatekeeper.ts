@@ -30,9 +30,15 @@ export function rowsOf(outbox: Outbox): OutboxRow[] {
   return heldRows(outbox).map(({ position, body }) => outboxRow.parse({ ...JSON.parse(body), sequence: position }));
 }
 
+/** Names by themselves, and text as it is. */
+export const plainIdentities: Identities = {
+  identify: (_database, _role, statement) => ({ queryId: "id" in statement ? statement.id : "q", trouble: null }),
+  texts: () => [],
+};
+
 /** One that nothing has been told to, and whose time stands still. */
 export function createIdleGatekeeper(): HttpApp {
-  const identities: Identities = { identify: () => ({ queryId: "q", trouble: null }), texts: () => [] };
+  const identities = plainIdentities;
   const outbox = {
     append: () => ({ incarnation: "i", first: 1, last: 1, gaps: 0 }),
     read: () => [],
