@@ -57,11 +57,11 @@ describe("a fault campaign", () => {
   it("loses nothing, doubles nothing, and recovers from each fault", async () => {
     const { summary, told } = await run(
       long
-        ? { executions: 1_000_000, kills: 1_000, rate: 300, faultsPerRound: 40 }
+        ? { executions: 1_000_000, kills: 1_000, rate: 600, faultsPerRound: 40, swiftPerRound: 150 }
         : { only: few, faultsPerRound: few.length },
     );
     expect({ told, summary }).toMatchObject({
-      summary: { lost: 0, duplicated: 0, wrong: 0, auditMissing: 0, notRecovered: 0 },
+      summary: { lost: 0, duplicated: 0, wrong: 0, auditMissing: 0, notRecovered: 0, failed: [] },
     });
     expect(summary.executions).toBeGreaterThan(500);
     if (!long) expect(Object.keys(summary.faults).sort()).toEqual([...few].sort());

@@ -1,23 +1,14 @@
 /** Rounds of faults, each on a world of its own with a complete check at its end. */
-import { appendFileSync, cpSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { auditServer, sizeOf } from "../../platform/audit.ts";
-import { createCapture } from "../../platform/capture.ts";
-import { systemClock } from "../../platform/clock.ts";
-import { planRedrive, redriveLetter, withDeadLetters } from "../../platform/dead-letters.ts";
-import { readLedger } from "../../platform/ledger-file.ts";
-import { createLog, describeError } from "../../platform/log.ts";
-import { openOutbox } from "../../platform/outbox.ts";
+import { describeError } from "../../platform/log.ts";
 import { RangeSet } from "../../platform/range-set.ts";
-import { readGaps, readTombstones, scanExecutions } from "../../platform/tables/executions.ts";
+import { readTombstones } from "../../platform/tables/executions.ts";
 import { readReceipts } from "../../platform/tables/receipts.ts";
-import { listIncarnations } from "../../platform/tables/servers.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Fault } from "./faults.ts";
-import { plant } from "./mutants.ts";
 import { randomOf, scheduleLong, scheduleRound, scheduleSwift } from "./schedule.ts";
-import { type Verdict, verify } from "./verify.ts";
+import { type Settled, settle, until } from "./settle.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 export interface CampaignOptions extends WorldOptions {
@@ -48,13 +39,15 @@ export interface Struck {
   readonly failed?: string;
 }
 
-export interface RoundResult extends Verdict {
+export interface RoundResult extends Settled {
   readonly struck: readonly Struck[];
-  /** What a deep audit says, by code that is not this campaign's. */
-  readonly auditMissing: number;
 }
 
 const usualPatienceMs = 90_000;
+/** A round has about so many executions at most: comparing them takes the emulator time that grows with their square. */
+const roundExecutions = 200_000;
+/** Of the ledger, and of an execution in it. */
+const entryBytes = 43;
 
 /** Yields each round's result as it ends; stops when executions and kills are reached, or `signal` aborts. */
 export async function* campaign(options: CampaignOptions): AsyncGenerator<RoundResult> {
@@ -127,7 +120,8 @@ async function strikeSwiftly(
   const judging = { patienceMs: 10 * patienceMs, recovery: true, drain: true };
   const ended = lasting && strike(world, lasting, random, judging);
   const steps = scheduleSwift(seed, round);
-  for (let count = 0; (count < swiftPerRound || lasts) && !enough(); count++) {
+  const more = () => statSync(world.ledgerFile).size < roundExecutions * entryBytes;
+  for (let count = 0; ((count < swiftPerRound && more()) || lasts) && !enough(); count++) {
     const [fault, other] = steps.next().value;
     const recovery = !(lasts && long?.blocks);
     if (!recovery && fault.atWrites) continue;
@@ -218,99 +212,4 @@ async function isDrained(world: World, after: ServerInfo): Promise<boolean> {
   const settled = new RangeSet(receipts);
   for (const { sequence } of tombstones) settled.add({ first: sequence, last: sequence });
   return settled.missing({ first: 1, last: lastSequence }).length === 0;
-}
-
-/** Asks until the answer will do; undefined when it did not in time. */
-async function until<T>(
-  patienceMs: number,
-  ask: () => Promise<T>,
-  done: (answer: T) => boolean,
-): Promise<T | undefined> {
-  const deadline = performance.now() + patienceMs;
-  while (performance.now() < deadline) {
-    // The cloud may be slow still.
-    const answer = await ask().catch(() => undefined);
-    if (answer !== undefined && done(answer)) return answer;
-    await sleep(40);
-  }
-  return undefined;
-}
-
-/** Ends the round: all processes stop, what waits is sent, dead letters are redriven, and everything is compared. */
-async function settle(
-  world: World,
-  say: (line: string) => void,
-  patienceMs: number,
-): Promise<Omit<RoundResult, "struck">> {
-  const { aws, names, serverId, tables } = world;
-  world.serverSide.heal();
-  world.functionSide.heal();
-  await world.end();
-  const takeOut = plant(world.mutant === "forgets what waits" ? undefined : world.mutant, world.outboxFile);
-  const log = createLog("campaign", (line) => appendFileSync(`${world.directory}/campaign.log`, `${line}\n`));
-  const outbox = openOutbox({ file: world.outboxFile, serverId, diskBoundBytes: 2 ** 40, clock: systemClock, log });
-  const stop = new AbortController();
-  const capture = createCapture({ environment: world.environment, outbox, kind: "native", clock: systemClock, log });
-  const running = capture.run("http://localhost:1", stop.signal);
-  const sources = { sqs: aws.sqs, document: aws.document, names };
-  const held = new Map([[serverId, outbox.held()]]);
-  let letters = 0;
-  const settled = async () => {
-    const waiting = outbox.state().waiting;
-    if (waiting > 0 && letters++ % 50 === 49) {
-      await withDeadLetters(sources, 1_000, async (found) => {
-        for (const letter of found) await redriveLetter(sources, letter, planRedrive(letter, held));
-      });
-    }
-    return waiting;
-  };
-  // As long as it becomes less.
-  let waiting = outbox.state().waiting;
-  for (let before = Number.POSITIVE_INFINITY; waiting > 0 && waiting < before; ) {
-    before = waiting;
-    await until(patienceMs, settled, (left) => left === 0);
-    waiting = outbox.state().waiting;
-  }
-  if (waiting > 0) say(`  ${waiting} rows wait, and no receipt comes`);
-  const info = capture.info();
-  stop.abort();
-  await running;
-  outbox.close();
-  takeOut();
-
-  const ledger = await Array.fromAsync(readLedger(world.ledgerFile));
-  const recorded = await Array.fromAsync(scanExecutions(aws.document, tables.executions, serverId));
-  let told = 0;
-  for (const { incarnation } of await listIncarnations(aws.document, names.EVENKEEL_SERVERS_TABLE, serverId)) {
-    const gaps = await readGaps(aws.document, tables.executions, serverId, incarnation);
-    for (const { reason } of gaps) told += Number(/(\d+) rows/.exec(reason)?.[1] ?? 0);
-  }
-  const audit = await auditServer({
-    document: aws.document,
-    sqs: aws.sqs,
-    names,
-    server: {
-      serverId,
-      kind: "native",
-      epoch: "",
-      tick: 0,
-      tickMs: 1,
-      windowTicks: 1,
-      defaultDelayTicks: 1,
-      outbox: info,
-      counted: { executions: 0, windows: 0, gaps: 0 },
-    },
-    ledgerFile: world.ledgerFile,
-    deep: true,
-    now: Date.now(),
-  });
-  const lacking = audit.incarnations.map(({ missing, rows }) => sizeOf(missing) + sizeOf(rows?.absent ?? []));
-  const verdict = verify(ledger, recorded, told);
-  if (verdict.lost + verdict.duplicated + verdict.wrong > 0) {
-    const kept = `${tmpdir()}/evenkeel-faults-evidence-${Date.now()}`;
-    cpSync(world.roundDirectory, kept, { recursive: true });
-    writeFileSync(`${kept}/table.json`, JSON.stringify({ recorded, audit }));
-    say(`  the evidence is kept in ${kept}`);
-  }
-  return { ...verdict, auditMissing: Math.max(0, lacking.reduce((a, b) => a + b, 0) - told) };
 }

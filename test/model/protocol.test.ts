@@ -6,6 +6,7 @@ import type { Bounds } from "./state.ts";
 
 const small: Bounds = { events: 2, faults: 1, sends: 1, messages: 1 };
 const twoFaults: Bounds = { ...small, faults: 2 };
+const twoTables: Bounds = { ...small, twoTables: true };
 const larger: Bounds = { events: 2, faults: 2, sends: 2, messages: 2 };
 
 const mutants: readonly (readonly [Mutant, Bounds?])[] = [
@@ -19,6 +20,7 @@ const mutants: readonly (readonly [Mutant, Bounds?])[] = [
   ["what is to be compared forgotten at a restart", twoFaults],
   ["no AUTOINCREMENT"],
   ["receipts apart from their rows"],
+  ["receipts in one of two tables", twoTables],
   ["receipt before its rows"],
   ["receipt for the whole message, poison included"],
   ["receipt after part of the rows"],
@@ -40,6 +42,12 @@ describe("the capture protocol", () => {
     expect(counterexample).toBeUndefined();
     expect({ states, complete }).toEqual({ states: 13_841, complete: true });
   }, 60_000);
+
+  it("nor with two tables, each lost or restored alone, of which both have the receipts", () => {
+    const { states, complete, counterexample } = explore(new Protocol(twoTables), 1_000_000);
+    expect(counterexample).toBeUndefined();
+    expect({ states, complete }).toEqual({ states: 28_819, complete: true });
+  }, 120_000);
 
   it(
     "nor with two, rows sent again and two messages on their way",

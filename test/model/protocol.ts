@@ -10,12 +10,15 @@ import {
   type Bounds,
   copyState,
   copyTable,
+  emptyTable,
   type Flight,
   insert,
+  isRecorded,
   type Move,
   remove,
   type State,
   type Table,
+  withPartOf,
 } from "./state.ts";
 
 /** What is wrong on purpose: each of these must be caught. */
@@ -30,6 +33,7 @@ export type Mutant =
   | "what is to be compared forgotten at a restart"
   | "no AUTOINCREMENT"
   | "receipts apart from their rows"
+  | "receipts in one of two tables"
   | "receipt before its rows"
   | "receipt for the whole message, poison included"
   | "receipt after part of the rows"
@@ -111,7 +115,7 @@ export class Protocol {
       });
       // With the mark gone, too, only the table can tell: when everything lost is recorded and nothing is on its way.
       const cut = Array.from({ length: lost }, (_, index) => this.keyOf(state, state.rows.length - index));
-      if (state.messages.length > 0 || !cut.every((key) => state.table.receipts.includes(key))) continue;
+      if (state.messages.length > 0 || !cut.every((key) => isRecorded(state.table, key))) continue;
       fault(`the file loses its last ${lost}, and its mark`, (next) => {
         for (const event of this.#cut(next, lost)) insert(next.told, event);
         next.mark = next.rows.length;
@@ -157,6 +161,8 @@ export class Protocol {
       may(`record message ${index}`, (next) => this.#record(next, index, "all"));
       may(`record message ${index} again later`, (next) => this.#record(next, index, "stays"));
       may(`record message ${index}, killed before the receipt`, (next) => this.#record(next, index, "no receipt"));
+      if (this.bounds.twoTables)
+        may(`record message ${index}, killed between its receipts`, (next) => this.#record(next, index, "one receipt"));
       if (message.events.length > 1)
         may(`record message ${index}, killed in mid-batch`, (next) => this.#record(next, index, "part"));
     }
@@ -186,8 +192,23 @@ export class Protocol {
       // What was trimmed is gone with it: an audit says so.
       for (const event of Object.values(next.table.rows)) if (!next.rows.includes(event)) insert(next.told, event);
       next.snapshot = null;
-      this.#restore(next, { rows: {}, receipts: [], tombstones: [] });
+      this.#restore(next, emptyTable(this.bounds));
     });
+    for (const part of this.bounds.twoTables ? (["first", "second"] as const) : []) {
+      if (snapshot) {
+        fault(`restore the ${part} table alone`, (next) => {
+          this.#restore(next, withPartOf(next.table, snapshot, part));
+        });
+      }
+      fault(`lose the ${part} table alone`, (next) => {
+        const rest = withPartOf(next.table, emptyTable(this.bounds), part);
+        for (const [key, event] of Object.entries(next.table.rows)) {
+          if (rest.rows[key] === undefined && !next.rows.includes(event)) insert(next.told, event);
+        }
+        next.snapshot = null;
+        this.#restore(next, rest);
+      });
+    }
   }
 
   /** All faults end; everything that can be recorded is, in the end. Returns the state then. */
@@ -234,7 +255,7 @@ export class Protocol {
     const key = this.keyOf(state, position);
     const kept = (table: Table | null) =>
       table === null ||
-      table.receipts.includes(key) ||
+      this.#isRecorded(table, key) ||
       (this.mutant === "a tombstone taken for a receipt" && table.tombstones.includes(key));
     const believed =
       this.mutant === "recorded up to the greatest seen" || this.mutant === "recorded when the queue has taken it";
@@ -281,7 +302,8 @@ export class Protocol {
     const current = next.incarnations.at(-1);
     const beyond = next.table.receipts.some((key) => {
       const [id, sequence = 0] = key.split(".").map(Number);
-      return current !== undefined && id === current.id && current.first + sequence - 1 >= next.openedBefore;
+      const given = current !== undefined && id === current.id && current.first + sequence - 1 >= next.openedBefore;
+      return given && this.#isRecorded(next.table, key);
     });
     if (beyond && this.mutant !== "receipts beyond the file not looked for") this.#reincarnate(next);
     next.openedBefore = 0;
@@ -375,7 +397,11 @@ export class Protocol {
       return table.receipts.some((receipt) => receipt.endsWith(`.${sequence}`));
     }
     if (this.mutant === "a tombstone taken for a receipt" && table.tombstones.includes(key)) return true;
-    return table.receipts.includes(key);
+    return this.#isRecorded(table, key);
+  }
+
+  #isRecorded(table: Table, key: string): boolean {
+    return this.mutant === "receipts in one of two tables" ? table.receipts.includes(key) : isRecorded(table, key);
   }
 
   #takeNote(next: State): void {
@@ -396,7 +422,7 @@ export class Protocol {
     });
   }
 
-  #record(next: State, index: number, how: "all" | "stays" | "no receipt" | "part"): void {
+  #record(next: State, index: number, how: "all" | "stays" | "no receipt" | "one receipt" | "part"): void {
     const message = next.messages[index];
     if (!message) return;
     const { incarnation, first, events } = message;
@@ -407,6 +433,11 @@ export class Protocol {
       const key = `${incarnation}.${first + offset}`;
       if (this.mutant === "receipt before its rows" && !receipts) insert(next.table.receipts, key);
       else this.#write(next, key, event, receipts);
+    }
+    if (how === "one receipt") {
+      for (const [offset, event] of done.entries()) {
+        if (event > 0 && event !== next.poison) insert(next.table.receipts, `${incarnation}.${first + offset}`);
+      }
     }
     if (how === "part" && this.mutant === "receipt after part of the rows") {
       for (const offset of events.keys()) insert(next.table.receipts, `${incarnation}.${first + offset}`);
@@ -427,6 +458,7 @@ export class Protocol {
       Object.entries({ ...table.rows, [name]: event }).sort(([a], [b]) => (a < b ? -1 : 1)),
     );
     if (receipt) insert(table.receipts, key);
+    if (receipt && table.twins) insert(table.twins, key);
   }
 
   #restore(next: State, table: Table): void {

@@ -7,6 +7,8 @@ export interface Bounds {
   readonly sends: number;
   /** Messages in the queue. */
   readonly messages: number;
+  /** Events with even numbers have a table of their own, as metrics windows do, and each table its receipts (ADR 720). */
+  readonly twoTables?: true;
 }
 
 /** Rows by `incarnation.sequence`; receipts and tombstones name the same. */
@@ -14,6 +16,8 @@ export interface Table {
   rows: Record<string, number>;
   receipts: string[];
   tombstones: string[];
+  /** The second table's receipts; null where there is one table. */
+  twins: string[] | null;
 }
 
 export interface Message {
@@ -88,7 +92,7 @@ export function initialState(bounds: Bounds): State {
     ids: [],
     blocked: false,
     poison: 0,
-    table: { rows: {}, receipts: [], tombstones: [] },
+    table: emptyTable(bounds),
     snapshot: null,
     faultsLeft: bounds.faults,
   };
@@ -109,8 +113,27 @@ export function copyState(state: State): State {
   };
 }
 
-export function copyTable({ rows, receipts, tombstones }: Table): Table {
-  return { rows: { ...rows }, receipts: [...receipts], tombstones: [...tombstones] };
+export function emptyTable({ twoTables }: Bounds): Table {
+  return { rows: {}, receipts: [], tombstones: [], twins: twoTables ? [] : null };
+}
+
+export function copyTable({ rows, receipts, tombstones, twins }: Table): Table {
+  return { rows: { ...rows }, receipts: [...receipts], tombstones: [...tombstones], twins: twins && [...twins] };
+}
+
+/** One of the two tables as `from` has it, the other as `table` has it. Tombstones stand in the first. */
+export function withPartOf(table: Table, from: Table, part: "first" | "second"): Table {
+  const isSecond = (event: number) => event % 2 === 0;
+  const rowsOf = ({ rows }: Table, second: boolean) =>
+    Object.entries(rows).filter(([, event]) => isSecond(event) === second);
+  const [first, second] = part === "first" ? [from, table] : [table, from];
+  const rows = [...rowsOf(first, false), ...rowsOf(second, true)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...copyTable(first), rows: Object.fromEntries(rows), twins: second.twins && [...second.twins] };
+}
+
+/** Whether every table has the receipt of a row. */
+export function isRecorded({ receipts, twins }: Table, key: string): boolean {
+  return receipts.includes(key) && (twins === null || twins.includes(key));
 }
 
 export function insert<Value extends number | string>(set: Value[], value: Value): void {
@@ -135,7 +158,7 @@ export function brokenInvariant(state: State): string | undefined {
     keys.set(event, key);
   }
   for (const receipt of table.receipts) {
-    if (table.rows[receipt] === undefined) return `a receipt without its row: ${receipt}`;
+    if (isRecorded(table, receipt) && table.rows[receipt] === undefined) return `a receipt without its row: ${receipt}`;
   }
   for (let event = 1; event <= executed; event++) {
     if (!rows.includes(event) && !keys.has(event) && !told.includes(event)) return `event ${event} is lost`;
