@@ -64,7 +64,8 @@ async function main(): Promise<void> {
           role: username,
           onWarning: ({ message }) => say({ type: "warning", message }),
         });
-  const run: Run = (report, fn) => (gate ? gate.run({ sql: report.sql, deferBy }, fn) : fn());
+  // By name: the pricing reports differ in nothing but a constant, and cost ten times as much as each other.
+  const run: Run = (report, fn) => (gate ? gate.run({ id: report.name, deferBy }, fn) : fn());
   const overheads: number[] = [];
   const outstanding = new Set<Promise<void>>();
 

@@ -6,7 +6,7 @@ import { PutCommand } from "@aws-sdk/lib-dynamodb";
 import { createDocument } from "../../platform/aws.ts";
 import type { WorkloadEnvironment } from "../../platform/environment.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
-import { costItem, versionItemId } from "../../platform/tables/costs.ts";
+import { costItem, type StoredCost, versionItemId } from "../../platform/tables/costs.ts";
 import type { Engine } from "../../sim-server/database/engine.ts";
 
 export interface SchedulerProcess {
@@ -60,12 +60,24 @@ export async function writeTrueCosts(
   serverId: string,
   engine: Engine,
 ): Promise<void> {
+  const lastSeenAt = Date.now();
+  const costs = Array.from(engine.truth(), ([queryId, mean]): [string, StoredCost] => [
+    queryId,
+    { mean, sd: [0.1, 0.1, 0.1], seen: 100, lastSeenAt },
+  ]);
+  await writeCosts(environment, serverId, costs);
+}
+
+/** Writes costs into the tables, as if they had been learned. */
+export async function writeCosts(
+  environment: Pick<WorkloadEnvironment, "EVENKEEL_COSTS_TABLE">,
+  serverId: string,
+  costs: Iterable<readonly [queryId: string, cost: StoredCost]>,
+): Promise<void> {
   const document = createDocument({ ...environment });
   const TableName = environment.EVENKEEL_COSTS_TABLE;
   const now = Date.now();
-  const items = Array.from(engine.truth(), ([queryId, [cpu, io, memory]]) =>
-    costItem(serverId, queryId, { mean: [cpu, io, memory], sd: [0.1, 0.1, 0.1], seen: 100, lastSeenAt: now }),
-  );
+  const items = Array.from(costs, ([queryId, cost]) => costItem(serverId, queryId, cost));
   await Promise.all(items.map((Item) => document.send(new PutCommand({ TableName, Item }))));
   const version = {
     serverId,
