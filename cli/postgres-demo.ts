@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Listr, PRESET_TIMER } from "listr2";
 import { z } from "zod";
 import { levelShare, percentile } from "../core/workload/measures.ts";
@@ -49,7 +49,11 @@ export function addPostgresDemo(program: Command, run: (action: Promise<ExitStat
     .description(
       "a real PostgreSQL under bursts of reports: first as it is, then with the gate; Ctrl-C stops everything",
     )
-    .option("--load <heavy|light>", "how much the reports are: some 900 or 165 ms of processor time a second", "heavy")
+    .addOption(
+      new Option("--load <name>", "how much the reports are: some 900 or 165 ms of processor time a second")
+        .choices(["heavy", "light"])
+        .default("heavy"),
+    )
     .option("--seconds <number>", "how long each of the two is measured", parseCount, 60)
     .option("--once", "end after the comparison, instead of going on", false)
     .option("--cloud-port <port>", "the cloud's port", parsePort, 4566)

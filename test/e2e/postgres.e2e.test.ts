@@ -62,7 +62,14 @@ describe("work before a real PostgreSQL", () => {
     const { EVENKEEL_COSTS_TABLE = "", EVENKEEL_TOKEN: token } = environment;
     const cost = { mean: [50, 0, 5], sd: [5, 0, 1], seen: 100, lastSeenAt: Date.now(), durationMs: 60 } as const;
     await writeCosts({ ...environment, EVENKEEL_COSTS_TABLE }, session.serverId, [["work", cost]]);
-    gate = createGate({ mode: "enforce", url: session.serverUrl, token, database: "d", role: "r", onWarning: () => {} });
+    gate = createGate({
+      mode: "enforce",
+      url: session.serverUrl,
+      token,
+      database: "d",
+      role: "r",
+      onWarning: () => {},
+    });
   }, 240_000);
 
   afterAll(async () => {
@@ -81,7 +88,9 @@ describe("work before a real PostgreSQL", () => {
       let waitedMs = Number.POSITIVE_INFINITY;
       await gate.run({ id: "work", deferBy: deferByMs }, () => {
         waitedMs = performance.now() - arrived;
-        return pool.query("INSERT INTO ran SELECT $1 FROM (SELECT sum(sqrt(n)) FROM generate_series(1, 60000) n) s", [one]);
+        return pool.query("INSERT INTO ran SELECT $1 FROM (SELECT sum(sqrt(n)) FROM generate_series(1, 60000) n) s", [
+          one,
+        ]);
       });
       asked.push({ id: one, waitedMs });
     };
