@@ -93,24 +93,24 @@ export async function measurePostgres(
     const server = session.postgres();
     if (!server) throw new Error("PostgreSQL is not up");
     meter = new Meter(server.pid);
-    const start = (mode: "observe" | "enforce", firstBurstAt: number, prepare: boolean) =>
+    const start = (mode: "observe" | "enforce", prepare: boolean) =>
       new Application({
-        ...{ load, mode, firstBurstAt, prepare, cycle: bursts },
+        ...{ load, mode, prepare, cycle: bursts },
         environment: session.environment(),
         databaseUrl: server.tpchUrl,
         gatekeeperUrl: session.serverUrl,
       });
 
-    const naiveAt = Date.now() + 4_000;
-    application = start("observe", naiveAt, true);
+    application = start("observe", true);
+    const naiveAt = await application.origin;
     await until(application, naiveAt + bursts * burstEveryMs, stop.signal);
     await application.stop();
     const naiveApplication = application;
     const naive = judge(naiveApplication, meter, naiveAt, bursts, 0);
 
     // Bursts keep their numbers modulo the cycle, so that both phases ask for the same.
-    const gatedAt = Date.now() + 2_000;
-    application = start("enforce", gatedAt, false);
+    application = start("enforce", false);
+    const gatedAt = await application.origin;
     let counted = warmup;
     await until(application, gatedAt + warmup * burstEveryMs - 1_000, stop.signal);
     const learning = performance.now();

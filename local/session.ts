@@ -75,6 +75,7 @@ export function createSession(options: SessionOptions): Session {
   const services: Service[] = [];
   const cloudEnded = Promise.withResolvers<string>();
   let cloud: Cloud | undefined;
+  let stopping = false;
   let deployment: Environment = {};
   const supervisor = identify(process.pid);
   if (!supervisor) throw new LocalError("this system does not tell when a process was started");
@@ -140,7 +141,7 @@ export function createSession(options: SessionOptions): Session {
     const started = await startPostgres({ directory, signal: options.signal });
     postgres = { ...started, tpchUrl: started.url() };
     void started.ended.then((why) => {
-      if (!options.signal.aborted) options.onTrouble(`PostgreSQL ended (${why})`);
+      if (!stopping) options.onTrouble(`PostgreSQL ended (${why})`);
     });
   };
 
@@ -183,6 +184,7 @@ export function createSession(options: SessionOptions): Session {
     postgres: () => postgres,
     cloudEnded: cloudEnded.promise,
     async stop() {
+      stopping = true;
       for (const service of services.splice(0).reverse()) await service.stop();
       await postgres?.stop();
       await cloud?.stop();

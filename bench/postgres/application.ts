@@ -6,7 +6,7 @@ import { nodeBinary, root } from "../../local/paths.ts";
 import { childEnvironment, type Environment } from "../../local/process.ts";
 
 const line = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("started"), origin: z.number(), firstBurst: z.number() }),
+  z.object({ type: z.literal("started"), origin: z.number() }),
   z.object({ type: z.literal("burst"), burst: z.number(), reports: z.number(), at: z.number() }),
   z.object({
     type: z.literal("report"),
@@ -45,8 +45,6 @@ export interface ApplicationOptions {
   readonly environment: Environment;
   readonly databaseUrl: string;
   readonly gatekeeperUrl: string;
-  /** Unix ms of burst 0. */
-  readonly firstBurstAt: number;
   /** Bursts whose numbers are equal modulo this ask for the same. */
   readonly cycle: number;
   readonly prepare: boolean;
@@ -57,6 +55,9 @@ export class Application {
   readonly reports: ReportLine[] = [];
   readonly failures: string[] = [];
   ended: Extract<Line, { type: "ended" }> | undefined;
+  /** Unix ms of burst 0, once it is known. */
+  readonly origin: Promise<number>;
+  readonly #origin = Promise.withResolvers<number>();
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
 
@@ -78,17 +79,21 @@ export class Application {
         EVENKEEL_GATE_URL: gatekeeperUrl,
         EVENKEEL_GATE_MODE: mode,
         EVENKEEL_LOAD: load,
-        FIRST_BURST_AT: String(Math.round(firstBurstAt)),
         BURST_CYCLE: String(cycle),
         PREPARE: prepare ? "yes" : "no",
       }),
       stdio: ["ignore", "pipe", "inherit"],
     });
+    this.origin = this.#origin.promise;
+    this.origin.catch(() => {});
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
     this.#exited = promise;
     promise.catch(() => {});
     this.#child.once("error", reject);
-    this.#child.once("close", resolve);
+    this.#child.once("close", (code) => {
+      this.#origin.reject(new Error("the application ended at once"));
+      resolve(code);
+    });
     if (this.#child.stdout) createInterface(this.#child.stdout).on("line", (text) => this.#take(text));
   }
 
@@ -109,6 +114,8 @@ export class Application {
         process.stderr.write(`the gate warns: ${told.message}\n`);
         break;
       case "started":
+        this.#origin.resolve(told.origin);
+        break;
       case "burst":
         break;
     }

@@ -20,8 +20,6 @@ const settings = z.object({
   EVENKEEL_GATE_MODE: z.enum(["off", "observe", "shadow", "enforce"]).default("off"),
   /** How long a report may be held, in ms. */
   DEFER_BY_MS: wholeNumber.default(20_000),
-  /** Unix ms of a burst; others come whole periods before and after it. */
-  FIRST_BURST_AT: wholeNumber.optional(),
   /** Bursts with an equal number within this ask for the same. */
   BURST_CYCLE: wholeNumber.default(5),
   PREPARE: z.enum(["yes", "no"]).default("yes"),
@@ -95,10 +93,9 @@ async function main(): Promise<void> {
     random: randomOf(7),
     signal: stop.signal,
   });
-  const origin = env.FIRST_BURST_AT ?? Math.ceil(unixNow() + 500);
-  // Bursts are numbered from the origin on, also where it lies in the future or long ago.
-  let burst = Math.max(0, Math.ceil((unixNow() - origin) / burstEveryMs));
-  say({ type: "started", origin, firstBurst: burst });
+  const origin = Math.ceil(unixNow() + 500);
+  let burst = 0;
+  say({ type: "started", origin });
   while (!stop.signal.aborted) {
     const due = origin + burst * burstEveryMs;
     while (!stop.signal.aborted && unixNow() < due) await sleep(Math.min(100, due - unixNow()));
