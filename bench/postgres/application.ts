@@ -61,16 +61,7 @@ export class Application {
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
 
-  constructor({
-    load,
-    mode,
-    environment,
-    databaseUrl,
-    gatekeeperUrl,
-    firstBurstAt,
-    cycle,
-    prepare,
-  }: ApplicationOptions) {
+  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, cycle, prepare }: ApplicationOptions) {
     this.#child = spawn(nodeBinary, ["--disable-warning=ExperimentalWarning", "demo/postgres/application.ts"], {
       cwd: root,
       env: childEnvironment({
