@@ -108,7 +108,9 @@ export class Packer {
    */
   #backlogWindow(): number {
     const { backlogWindow, aimMs } = this.#options.tuning;
-    const { latencyMs = 0 } = this.#options.flights;
+    const { latencyMs } = this.#options.flights;
+    // After a start: what was under way when the process before this one ended may lie in the queue still.
+    if (latencyMs === undefined) return Math.min(backlogWindow, leastWindow);
     const fitting = latencyMs <= aimMs ? backlogWindow : Math.ceil((backlogWindow * aimMs) / latencyMs);
     return Math.min(backlogWindow, Math.max(leastWindow, fitting));
   }

@@ -49,6 +49,22 @@ describe("the capture protocol", () => {
     expect({ states, complete }).toEqual({ states: 28_819, complete: true });
   }, 120_000);
 
+  (isLong ? it : it.skip)(
+    "nor with two tables and two faults",
+    () => {
+      const { states, complete, counterexample } = explore(
+        new Protocol({ ...twoTables, faults: 2 }),
+        Number.POSITIVE_INFINITY,
+      );
+      expect({ states, complete, counterexample }).toEqual({
+        states: 250_934,
+        complete: true,
+        counterexample: undefined,
+      });
+    },
+    3_600_000,
+  );
+
   it(
     "nor with two, rows sent again and two messages on their way",
     () => {
