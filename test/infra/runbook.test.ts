@@ -47,3 +47,67 @@ describe("the runbook", () => {
     ]);
   });
 });
+
+const known = z
+  .object({ commands: z.record(z.string(), z.array(z.string())) })
+  .parse(JSON.parse(readFileSync("test/infra/aws-commands.json", "utf8"))).commands;
+const globalOptions = ["output", "profile", "query", "region"];
+
+interface AwsCommand {
+  readonly text: string;
+  /** `service operation`. */
+  readonly operation: string;
+  readonly options: readonly string[];
+}
+
+/** Every `aws` command in the code of a document, also those within others. */
+function awsCommands(document: string): AwsCommand[] {
+  const code = [...document.matchAll(/```\n([\s\S]*?)```|`([^`]+)`/g)].map(([, block, span]) => block ?? span ?? "");
+  return code.flatMap((text) =>
+    text.split(/\b(?=aws [a-z0-9-]+ [a-z-]+)/).flatMap((part) => {
+      const [, operation] = /^aws ([a-z0-9-]+ [a-z-]+)/.exec(part) ?? [];
+      if (operation === undefined) return [];
+      // What is quoted is no option, and what another program is told is not this one's.
+      const own = part.replaceAll(/'[^']*'|"[^"]*"/g, "''").split(/[;|)]/)[0] ?? "";
+      const options = [...own.matchAll(/--([a-z-]+)/g)].map(([, option = ""]) => option);
+      return [{ text: part.trim(), operation, options }];
+    }),
+  );
+}
+
+/** What the aws command would not take. */
+function refused({ operation, options }: AwsCommand): string[] {
+  const taken = known[operation];
+  if (!taken) return [`aws ${operation} is not among test/infra/aws-commands.json`];
+  return options.filter((option) => !taken.includes(option) && !globalOptions.includes(option));
+}
+
+describe("the aws commands of the documents", () => {
+  const documents = ["README.md", "docs/runbook.md", "docs/deploy.md", "docs/security.md"];
+  const commands = documents.flatMap((document) => awsCommands(readFileSync(document, "utf8")));
+
+  it("name operations and options that there are", () => {
+    expect(commands.flatMap((command) => refused(command).map((wrong) => [command.text, wrong]))).toEqual([]);
+    expect(new Set(commands.map(({ operation }) => operation)).size).toBeGreaterThan(12);
+  });
+
+  it("planted faults: an operation, an option and one within another command are found", () => {
+    const wrong = awsCommands(
+      "`aws sqs recieve-message`, `aws ssm put-parameter --nam x`, `aws logs filter-log-events --log-group-name $(aws ecs list-services --clusters x)`",
+    );
+    expect(wrong.map(refused)).toEqual([
+      ["aws sqs recieve-message is not among test/infra/aws-commands.json"],
+      ["nam"],
+      [],
+      ["clusters"],
+    ]);
+  });
+
+  it("name tables, queues and the rest by variables that there are", () => {
+    const outputs = [workload, runtime].flatMap((stack) => Object.keys(Template.fromStack(stack).findOutputs("*")));
+    const names = new Set(outputs.map((output) => `EVENKEEL${output.replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`));
+    const used = [...runbook.matchAll(/\$(EVENKEEL_[A-Z_]+)/g)].map(([, name = ""]) => name);
+    expect(used.filter((name) => !names.has(name))).toEqual([]);
+    expect(used.length).toBeGreaterThan(4);
+  });
+});

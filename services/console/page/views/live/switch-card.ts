@@ -114,7 +114,7 @@ export function createSwitchCard(live: LiveStore) {
       ),
       body,
     ),
-    h("p", { class: "quiet" }, "The last ten minutes of either way that this console has seen since it started."),
+    h("p", { class: "small quiet" }, "The last 10 minutes of either since this console started"),
   );
 
   return {
@@ -149,11 +149,10 @@ function rowsOf({ off, on }: LiveState["comparison"]): HTMLElement[] {
     );
   return [
     row("Windows in band", ({ inBand }) => formatShare(inBand)),
-    row("Furthest tick, typically", ({ deviation }) => `±${(100 * deviation).toFixed(0)} %`),
+    row("Furthest tick", ({ deviation }) => `±${(100 * deviation).toFixed(0)} %`),
     row("Peak to mean", ({ peakToMean }) => `${peakToMean.toFixed(2)} ×`),
     row("Delay p50 / p95", ({ delay }) => `${formatSeconds(delay?.p50)} / ${formatSeconds(delay?.p95)}`),
-    row("Windows measured", ({ windows }) => String(windows)),
-    row("First", ({ from }) => formatTime(from)),
-    row("Last", ({ to }) => formatTime(to)),
+    row("Windows", ({ windows }) => String(windows)),
+    row("Until", ({ to }) => formatTime(to)),
   ];
 }
