@@ -6,6 +6,7 @@ import { defaultTuning } from "../platform/sender.ts";
 import { createRandom } from "../sim-server/database/random.ts";
 import { FakeClock } from "../test/support/clock.ts";
 import { createLoad, type Load } from "./scale/load.ts";
+import { measureProcessor } from "./scale/processor.ts";
 import { createStore, defaultQuotas, type Quotas } from "./scale/quotas.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
@@ -20,6 +21,7 @@ The recorder is the real one; a queue delivers to it as a FIFO mapping does, one
   --table-units <n>      write units a second of a table (${defaultQuotas.tableUnits}: the default quota)
   --partition-units <n>  of one partition key (${defaultQuotas.partitionUnits})
   --concurrency <n>      of functions (${defaultQuotas.concurrency}: the default quota)
+  --processor <rows>     instead: measure the processor time of a row, recorder, SDK and HTTP, over so many rows
   --seed <n>             (1)
   --json                 one JSON line for machines
 `;
@@ -43,17 +45,23 @@ export async function scale(args: string[]): Promise<void> {
       "table-units": text(defaultQuotas.tableUnits),
       "partition-units": text(defaultQuotas.partitionUnits),
       concurrency: text(defaultQuotas.concurrency),
+      processor: { type: "string" },
       seed: text(1),
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return void process.stdout.write(help);
+  const seed = wholeNumber("seed", values.seed, 0xffffffff);
+  if (values.processor !== undefined) {
+    const rows = Math.max(1, wholeNumber("processor", values.processor, 10_000_000));
+    return print(await measureProcessor(rows, seed), values.json);
+  }
   const result = await simulate({
     rate: positive("rate", values.rate),
     servers: Math.max(1, wholeNumber("servers", values.servers, 10_000)),
     seconds: positive("seconds", values.seconds),
-    seed: wholeNumber("seed", values.seed, 0xffffffff),
+    seed,
     quotas: {
       ...defaultQuotas,
       tableUnits: positive("table-units", values["table-units"]),
