@@ -26,7 +26,7 @@ export const settingsSchema = z.strictObject({
     .string()
     .default("main")
     .transform((text) => text.split(",").map((name) => name.trim()))
-    .pipe(z.array(serverName).min(1).max(30, "at most 30: a stack holds 500 resources; take another stage for more")),
+    .pipe(z.array(serverName).min(1)),
   /** First value of each server's address; Parameter Store has the word from then on. */
   serverUrl: url.optional(),
   /** A simulated database, as one more server named `demo`. */
@@ -53,6 +53,12 @@ export const settingsSchema = z.strictObject({
   /** Images that were built elsewhere: an address with `{service}` in it; without, they are built on deployment. */
   image: z.string().includes("{service}").optional(),
 });
+
+/** A stack holds 500 resources: what a server takes of them depends on what stands beside its scheduler. */
+export function mostServers({ console, consoleSignIn }: Pick<Settings, "console" | "consoleSignIn">): number {
+  if (!console) return 30;
+  return consoleSignIn ? 12 : 16;
+}
 export type ConsoleSignIn = NonNullable<Settings["consoleSignIn"]>;
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -63,7 +69,11 @@ export function readSettings(context: (name: string) => unknown): Settings | { r
     return value === undefined || value === "" ? [] : [[name, value]];
   });
   const parsed = settingsSchema.safeParse(Object.fromEntries(given));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const most = mostServers(parsed.data);
+    if (parsed.data.servers.length <= most) return parsed.data;
+    return { wrong: `context servers: at most ${most}: a stack holds 500 resources; take another stage for more` };
+  }
   return { wrong: parsed.error.issues.map(({ path, message }) => `context ${path.join(".")}: ${message}`).join("; ") };
 }
 

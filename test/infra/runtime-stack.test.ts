@@ -3,6 +3,7 @@ import { Validations } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { Peer, Port, SecurityGroup } from "aws-cdk-lib/aws-ec2";
 import { AwsSolutionsChecks } from "cdk-nag";
+import { mostServers } from "../../infra/settings.ts";
 import { broadGrants } from "../support/grants.ts";
 import { consoleSignIn, newApp, newStacks } from "../support/stacks.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -174,6 +175,18 @@ describe("the runtime stack", () => {
     const closed = templateOf({ console: true });
     closed.resourceCountIs("AWS::ElasticLoadBalancingV2::LoadBalancer", 0);
     for (const rule of inbound(closed)) expect(JSON.stringify(rule)).not.toContain("0.0.0.0/0");
+  });
+});
+
+describe("as many servers as a deployment takes", () => {
+  const beside = { demo: true, tap: "http://plain.example.com" };
+  it.each([{}, { console: true }, { console: true, consoleSignIn }])("fit into a stack with %j", (context) => {
+    const most = mostServers({ console: false, ...context });
+    const servers = Array.from({ length: most }, (_, index) => `server-${index}`).join(",");
+    const { Resources } = templateOf({ ...beside, ...context, servers }).toJSON();
+    expect(Object.keys(Resources).length).toBeLessThanOrEqual(500);
+    // With a fifth more they would not.
+    expect((Object.keys(Resources).length * 6) / 5).toBeGreaterThan(500);
   });
 });
 

@@ -18,6 +18,14 @@ describe("the settings of a deployment", () => {
     });
   });
 
+  it("refuse more servers than a stack can hold", () => {
+    const servers = (count: number) => Array.from({ length: count }, (_, index) => `s${index}`).join(",");
+    expect(read({ servers: servers(30) })).toMatchObject({ stage: "main" });
+    expect(read({ servers: servers(17), console: true })).toEqual({
+      wrong: "context servers: at most 16: a stack holds 500 resources; take another stage for more",
+    });
+  });
+
   it("are all described in docs/deploy.md", () => {
     const guide = readFileSync("docs/deploy.md", "utf8");
     for (const name of Object.keys(settingsSchema.shape)) expect(guide).toContain(`| \`${name}\` |`);
