@@ -15,6 +15,7 @@ import { addFrontier } from "./frontier.ts";
 import { addKnobs } from "./knobs.ts";
 import { addPostgresDemo } from "./postgres-demo.ts";
 import { addReplay } from "./replay.ts";
+import { addRestore } from "./restore.ts";
 import { addStatus } from "./status.ts";
 import { addTail } from "./tail.ts";
 import { addUp } from "./up.ts";
@@ -50,6 +51,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     addReplay,
     addAudit,
     addDlq,
+    addRestore,
     addTail,
     addAttach,
     addConform,
