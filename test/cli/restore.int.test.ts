@@ -26,13 +26,13 @@ let place: Place;
 
 beforeAll(async () => {
   place = await Place.create();
-});
+}, 60_000);
 afterAll(async () => {
   await dynamo.send(new DeleteTableCommand({ TableName: restored })).catch(() => {});
   dynamo.destroy();
   aws.destroy();
   await place?.remove();
-});
+}, 60_000);
 
 /** This server's items by key. */
 async function items(): Promise<Map<string, Record<string, unknown>>> {
