@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { levelShare } from "../core/workload/measures.ts";
 import { burstEveryMs, type LoadName, loadNames } from "../demo/postgres/reports.ts";
 import { defaultDirectory } from "../local/paths.ts";
@@ -114,13 +115,14 @@ export async function measurePostgres(
     let counted = warmup;
     await until(application, gatedAt + warmup * burstEveryMs - 1_000, stop.signal);
     const learning = performance.now();
-    while (!(await steers(session))) {
+    while ((await askScheduler(session))?.mode !== "steering") {
       if (performance.now() - learning > 240_000) throw new Error("the scheduler still learns after four minutes");
       await sleep(500, undefined, { signal: stop.signal });
       counted = Math.ceil((Date.now() - gatedAt) / burstEveryMs) + 2;
     }
     const from = gatedAt + counted * burstEveryMs;
     await until(application, from + bursts * burstEveryMs, stop.signal);
+    const scheduler = await askScheduler(session);
     await application.stop();
     const gated = judge(application, meter, gatedAt, bursts, counted);
     if (trace) for (const one of [naive, gated]) process.stderr.write(`${one.seconds.map(Math.round).join(" ")}\n`);
@@ -136,6 +138,8 @@ export async function measurePostgres(
       delayP50: rounded(quantile(delays, 0.5), 2),
       delayP95: rounded(quantile(delays, 0.95), 2),
       delayMax: rounded(Math.max(0, ...delays), 2),
+      floor: scheduler?.floor ? rounded(scheduler.floor.width, 3) : null,
+      lateShare: scheduler?.lateShare ?? null,
       overheadP99Ms: rounded(naiveApplication.ended?.overheadP99Ms ?? Number.NaN, 3),
       cpuMsPerSecondNaive: Math.round(naive.cpuMs / (bursts * 12)),
       cpuMsPerSecondGated: Math.round(gated.cpuMs / (bursts * 12)),
@@ -162,13 +166,19 @@ async function until(application: Application, at: number, signal: AbortSignal):
   }
 }
 
-async function steers(session: Session): Promise<boolean> {
+/** What is read of the scheduler's status. `floor.width`: half the narrowest band that can be kept, relative. */
+const status = z.object({
+  mode: z.string(),
+  lateShare: z.number().nullable(),
+  floor: z.object({ width: z.number() }).optional(),
+});
+
+async function askScheduler(session: Session): Promise<z.infer<typeof status> | undefined> {
   try {
-    const response = await fetch(`${session.schedulerUrl}/status`, { signal: AbortSignal.timeout(1_000) });
-    const status: unknown = await response.json();
-    return typeof status === "object" && status !== null && "mode" in status && status.mode === "steering";
+    const response = await fetch(`${session.schedulerUrl}/status`, { signal: AbortSignal.timeout(2_000) });
+    return status.parse(await response.json());
   } catch {
-    return false;
+    return undefined;
   }
 }
 
