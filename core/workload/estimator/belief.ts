@@ -155,6 +155,43 @@ export class Belief {
     }
   }
 
+  /**
+   * Writes to `out` what is believed of the sum of row `f`'s columns but `q`, if the row's factor were not there.
+   * @returns how often `q` is in the row
+   */
+  rest(factors: RowFactors, f: number, q: number, out: Normal): number {
+    const own = rowOf(factors, f);
+    const given = this.#givenBy(factors);
+    const { start, column, count } = factors.rows;
+    let times = 0;
+    let sum = 0;
+    let sumMean = 0;
+    let sumVariance = 0;
+    let spread = 0;
+    let share = 0;
+    out.variance = 1e-9;
+    for (let k = start[own] ?? 0; k < (start[own + 1] ?? 0); k++) {
+      const other = column[k] ?? 0;
+      const n = count[k] ?? 0;
+      const without = n * n * this.#columnWithout(other, given[k] ?? 0);
+      const now = n * n * (this.variance[other] ?? 0);
+      sumMean += n * (this.mean[other] ?? 0);
+      sumVariance += without;
+      spread += now;
+      if (other === q) {
+        times = n;
+        continue;
+      }
+      sum += n * (this.mean[other] ?? 0);
+      share += now;
+      out.variance += without;
+    }
+    const precision = factors.precision[f] ?? 0;
+    const away = precision === 0 ? 0 : sumVariance * (precision * sumMean - (factors.shift[f] ?? 0));
+    out.mean = sum + (away * share) / math.max(spread, 1e-9);
+    return times;
+  }
+
   /** Solves for the mean from where it stands, preconditioned by the variances. */
   #solve(columns: Factors, rowFactors: readonly RowFactors[]): void {
     const n = this.mean.length;

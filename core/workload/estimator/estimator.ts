@@ -2,11 +2,12 @@
 import type { CostEstimate, Triple, WindowObservation } from "../types.ts";
 import { findChanges } from "./changes.ts";
 import { type Columns, columnsOf } from "./columns.ts";
-import { buildEquations } from "./equations.ts";
+import { buildEquations, type Equations } from "./equations.ts";
 import { fold } from "./fold.ts";
 import { type Learned, learn } from "./learn.ts";
 import { Memory, newVersion, type StoredWindow } from "./memory.ts";
 import { decode, encode } from "./state.ts";
+import { standardDeviations } from "./sureness.ts";
 import { layOut } from "./timeline.ts";
 
 export interface Observed {
@@ -48,14 +49,19 @@ const hintSd = 0.2;
 const unknown: CostEstimate = { mean: [50, 50, 50], sd: [50, 50, 50], seen: 0, lastSeenAt: 0 };
 
 /** Learns; where a cost turns out to have changed, learns again with the query's costs before and after apart. */
-function learnChanges(memory: Memory): { columns: Columns; windows: readonly StoredWindow[]; learned: Learned } {
+function learnChanges(memory: Memory): {
+  columns: Columns;
+  windows: readonly StoredWindow[];
+  equations: Equations;
+  learned: Learned;
+} {
   for (let search = 1; ; search++) {
     const columns = columnsOf(memory);
     const { windows, ticks, spans } = layOut(memory.windows, columns.of);
     const equations = buildEquations(ticks, spans);
     const outsiders = columns.list.flatMap(({ version }, column) => (version.since > 0 ? [column] : []));
     const learned = learn(equations, columns.anchors, outsiders);
-    if (search > mostSearches) return { columns, windows, learned };
+    if (search > mostSearches) return { columns, windows, equations, learned };
     const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
     // Only a cost that was known can be seen to change: what is not yet known moves by itself.
     const knownCost = (column: number) =>
@@ -79,7 +85,7 @@ function learnChanges(memory: Memory): { columns: Columns; windows: readonly Sto
       });
       columns.list[column]?.query.versions.push(version);
     }
-    if (changes.length === 0) return { columns, windows, learned };
+    if (changes.length === 0) return { columns, windows, equations, learned };
   }
 }
 
@@ -87,6 +93,7 @@ function estimates(
   memory: Memory,
   columns: Columns,
   { propagations, population, integer, unseen }: Learned,
+  deviations: readonly Float64Array[],
 ): Estimates {
   const costs = new Map<string, CostEstimate>();
   let executions = 0;
@@ -95,7 +102,7 @@ function estimates(
   let changed = 0;
   columns.list.forEach(({ query: { id, seen, lastSeenAt, versions }, current }, column) => {
     if (!current) return;
-    const sd = propagations.map(({ belief }) => Math.sqrt(belief.variance[column] ?? 0));
+    const sd = deviations.map((of) => of[column] ?? 0);
     const mean = propagations.map(({ belief }, r) => {
       const value = Math.max(belief.mean[column] ?? 0, 0);
       return integer && (sd[r] ?? 1) < sureSd ? Math.round(value) : value;
@@ -146,8 +153,9 @@ function create(memory: Memory, { room = 60_000 }: EstimatorOptions = {}): Estim
 
     estimate() {
       if (memory.queries.length === 0) return { costs: new Map(), prior: unknown, quality: { windows: 0, queries: 0 } };
-      const { columns, windows, learned } = learnChanges(memory);
-      const result = estimates(memory, columns, learned);
+      const { columns, windows, equations, learned } = learnChanges(memory);
+      const deviations = standardDeviations(learned, equations, columns, windows);
+      const result = estimates(memory, columns, learned, deviations);
       fold(memory, windows, columns, learned, room);
       return result;
     },

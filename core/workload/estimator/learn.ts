@@ -1,6 +1,7 @@
 /** Learns costs, window bounds and the population of queries together, by rounds over all windows. */
 import { type Factors, noFactors } from "./belief.ts";
 import { placeBounds, recordedBounds, uniformShifts } from "./bounds.ts";
+import { reconsider } from "./contradictions.ts";
 import type { Equations } from "./equations.ts";
 import { integrality, readCosts } from "./integers.ts";
 import { type Evidence, Population } from "./population.ts";
@@ -18,8 +19,8 @@ export interface Learned {
 
 /** Damps the change of factors in a round: full steps overshoot where windows contradict each other. */
 const step = 0.5;
-/** Largest move of a mean, in sd, at which rounds stop. */
-const still = 0.05;
+/** Share of the means that may still move when rounds stop: among thousands there is always one. */
+const restless = 0.01;
 const mostRounds = 40;
 /**
  * Share of the population's variance that must be explained before the population is learned from the costs: with less,
@@ -116,13 +117,13 @@ export function learn(equations: Equations, anchors: readonly Factors[], outside
       const changes = inferred && rounds % 2 === 0 ? place() : 0;
       let unseen = 0;
       let seen = 0;
-      let moved = 0;
+      let moving = 0;
       for (const p of all) {
         p.readWindows(step);
         readCosts(p.belief, p.costs, p.assumptions.integer, step);
         unseen += p.unseen;
         seen += p.seen;
-        moved = Math.max(moved, p.solve());
+        moving += p.solve();
       }
       if (rounds >= 4) {
         const evidence = all.map((p) => p.evidence());
@@ -139,7 +140,7 @@ export function learn(equations: Equations, anchors: readonly Factors[], outside
           assumptions.unseen = (unseen + 0.02) / (seen + 10);
         });
       }
-      if (rounds > 14 && moved < still && changes === 0) break;
+      if (rounds > 14 && moving <= restless * 3 * columns && changes === 0) break;
     }
   };
 
@@ -147,7 +148,7 @@ export function learn(equations: Equations, anchors: readonly Factors[], outside
   let integer = false;
   for (let releases = 0, stage = 0; stage < mostStages; stage++) {
     settle(integer ? mostRounds / 2 : mostRounds);
-    if (releases < mostReleases && all.reduce((sum, p) => sum + p.reconsider(), 0) > 0) {
+    if (releases < mostReleases && all.reduce((sum, p) => sum + reconsider(p), 0) > 0) {
       releases++;
       for (const p of all) p.solve();
       continue;

@@ -17,6 +17,8 @@ export interface Bounds {
 }
 
 const cases = mostUnseen + 1;
+/** Move of a mean in a round, in sd, up to which it stands still. */
+const still = 0.05;
 
 /** Per resource: the likelihood of 0, 1, ... unseen executions in each window. They ran for all resources alike. */
 export type Hidden = readonly Float64Array[];
@@ -34,15 +36,15 @@ export class Propagation {
   /** Expected number of executions that ran unseen, and number of those seen, as of the last round. */
   unseen = 0;
   seen = 0;
-  readonly #equations: Equations;
-  readonly #bounds: Bounds;
+  readonly equations: Equations;
+  readonly bounds: Bounds;
   readonly #hidden: Hidden;
   readonly #elsewhere = new Float64Array(cases);
   readonly #resource: number;
   readonly #columns: Factors;
-  /** By window, on the sum of its present candidate. */
-  readonly #totals: RowFactors;
-  readonly #ticks: RowFactors;
+  /** Factors on sums: by window, of its present candidate; and by tick. */
+  readonly totals: RowFactors;
+  readonly ticks: RowFactors;
   readonly #reading: Reading;
   /** How sure it is that a window's average fits nothing that is believed. */
   readonly doubted: Float64Array;
@@ -63,8 +65,8 @@ export class Propagation {
     assumptions: Assumptions,
   ) {
     this.#hidden = hidden;
-    this.#equations = equations;
-    this.#bounds = bounds;
+    this.equations = equations;
+    this.bounds = bounds;
     this.#resource = resource;
     this.#reading = new Reading(assumptions);
     const columns = anchor.precision.length;
@@ -73,8 +75,8 @@ export class Propagation {
     this.anchor = anchor;
     this.prior = noFactors(columns);
     this.costs = noFactors(columns);
-    this.#totals = { rows: equations.totals, which: bounds.candidate, ...noFactors(equations.spans.length) };
-    this.#ticks = { rows: equations.ticks, ...noFactors(equations.ticks.length) };
+    this.totals = { rows: equations.totals, which: bounds.candidate, ...noFactors(equations.spans.length) };
+    this.ticks = { rows: equations.ticks, ...noFactors(equations.ticks.length) };
     this.doubted = new Float64Array(equations.spans.length);
     this.unseenIn = new Float64Array(equations.spans.length);
     this.#lastRead = new Int32Array(equations.tickClass.length).fill(-1);
@@ -84,7 +86,7 @@ export class Propagation {
     return this.#reading.assumptions;
   }
 
-  /** Recomputes the belief from all factors; returns the largest move of a mean, in sd. */
+  /** Recomputes the belief from all factors; returns how many means still move. */
   solve(): number {
     const { belief, anchor, prior, costs } = this;
     const columns = this.#columns;
@@ -93,20 +95,20 @@ export class Propagation {
       columns.precision[q] = (anchor.precision[q] ?? 0) + (prior.precision[q] ?? 0) + (costs.precision[q] ?? 0);
       columns.shift[q] = (anchor.shift[q] ?? 0) + (prior.shift[q] ?? 0) + (costs.shift[q] ?? 0);
     }
-    belief.update(columns, [this.#totals, this.#ticks]);
-    let moved = 0;
+    belief.update(columns, [this.totals, this.ticks]);
+    let moving = 0;
     before.forEach((mean, q) => {
       const sd = math.sqrt(belief.variance[q] ?? 0) + 0.05;
-      moved = math.max(moved, math.abs((belief.mean[q] ?? 0) - mean) / sd);
+      if (math.abs((belief.mean[q] ?? 0) - mean) > still * sd) moving++;
     });
-    return moved;
+    return moving;
   }
 
   /** Reads every window once more in the light of the present belief. `step` in (0, 1] damps the change. */
   readWindows(step: number): void {
     this.unseen = 0;
     this.seen = 0;
-    for (let w = 0; w < this.#equations.spans.length; w++) {
+    for (let w = 0; w < this.equations.spans.length; w++) {
       if (Number.isNaN(this.#band(w, 0))) continue;
       this.#readAverage(w, step);
       this.#readExtremes(w, step);
@@ -114,19 +116,15 @@ export class Propagation {
   }
 
   #band(w: number, which: 0 | 1 | 2): number {
-    return this.#equations.spans[w]?.bands[3 * this.#resource + which] ?? Number.NaN;
+    return this.equations.spans[w]?.bands[3 * this.#resource + which] ?? Number.NaN;
   }
 
   #readAverage(w: number, step: number): void {
-    const c = this.#bounds.candidate[w] ?? 0;
+    const c = this.bounds.candidate[w] ?? 0;
     const cavity = this.#cavity;
-    this.belief.without(this.#totals, w, c, cavity);
-    this.#elsewhere.fill(1);
-    this.#hidden.forEach((likelihood, r) => {
-      if (r === this.#resource) return;
-      for (let k = 0; k < cases; k++) this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * (likelihood[cases * w + k] ?? 1);
-    });
-    this.#averageOf(w, c, this.#bounds.trust[w] ?? 1, this.#elsewhere);
+    this.belief.without(this.totals, w, c, cavity);
+    this.#weighElsewhere(w);
+    this.#averageOf(w, c, this.bounds.trust[w] ?? 1, this.#elsewhere);
     const { likelihood } = this.#reading;
     const most = likelihood.reduce((a, b) => math.max(a, b));
     for (let k = 0; k < cases; k++) {
@@ -136,12 +134,20 @@ export class Propagation {
     this.doubted[w] = this.#reading.doubted;
     this.unseenIn[w] = this.#reading.unseen;
     this.unseen += this.#reading.unseen;
-    this.seen += this.#equations.executions[c] ?? 0;
-    settle(this.#totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
+    this.seen += this.equations.executions[c] ?? 0;
+    settle(this.totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
+  }
+
+  #weighElsewhere(w: number): void {
+    this.#elsewhere.fill(1);
+    this.#hidden.forEach((likelihood, r) => {
+      if (r === this.#resource) return;
+      for (let k = 0; k < cases; k++) this.#elsewhere[k] = (this.#elsewhere[k] ?? 1) * (likelihood[cases * w + k] ?? 1);
+    });
   }
 
   #averageOf(w: number, c: number, trust: number, elsewhere?: Float64Array): number {
-    const { candidates, executions } = this.#equations;
+    const { candidates, executions } = this.equations;
     const candidate = candidates[c];
     return this.#reading.average(
       this.#cavity.mean,
@@ -157,54 +163,93 @@ export class Propagation {
   }
 
   #readExtremes(w: number, step: number): void {
-    const { ticks } = this.#equations;
-    this.#extremesOf(w, this.#bounds.candidate[w] ?? 0, this.#bounds.trust[w] ?? 1);
+    const { ticks } = this.equations;
+    this.#extremesOf(w, this.bounds.candidate[w] ?? 0, this.bounds.trust[w] ?? 1);
     const reading = this.#reading;
     this.#distinct.forEach((i, k) => {
       if (ticks.start[i] === ticks.start[i + 1]) return;
       reading.tick(k);
-      settle(this.#ticks, i, reading.meanOf(k), reading.varianceOf(k), reading.result, step);
+      settle(this.ticks, i, reading.meanOf(k), reading.varianceOf(k), reading.result, step);
     });
   }
 
   /** Weighs the extremes of window w under candidate c; the ticks taken are left in `distinct`. */
   #extremesOf(w: number, c: number, trust: number): number {
-    const { candidates, executions, ticks, tickClass } = this.#equations;
-    const candidate = candidates[c];
-    if (!candidate) return 0;
-    const { from, to } = candidate;
-    const { unseen } = this.assumptions;
+    const { ticks } = this.equations;
     const reading = this.#reading;
-    this.#reads++;
-    this.#distinct.length = 0;
-    reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), (unseen * (executions[c] ?? 0)) / (to - from));
-    for (let i = from; i < to; i++) {
-      const kind = tickClass[i] ?? 0;
-      if (this.#lastRead[kind] === this.#reads) continue;
-      this.#lastRead[kind] = this.#reads;
-      this.#distinct.push(i);
+    this.#beginExtremes(w, c);
+    for (const i of this.#distinctTicks(c)) {
       if (ticks.start[i] === ticks.start[i + 1]) {
         reading.addTick(0, 1e-9);
         continue;
       }
-      this.belief.without(this.#ticks, i, i, this.#cavity);
+      this.belief.without(this.ticks, i, i, this.#cavity);
       reading.addTick(this.#cavity.mean, this.#cavity.variance);
     }
     return reading.weighExtremes(trust);
   }
 
+  #beginExtremes(w: number, c: number): void {
+    const candidate = this.equations.candidates[c];
+    const ticks = candidate ? candidate.to - candidate.from : 1;
+    const rate = (this.assumptions.unseen * (this.equations.executions[c] ?? 0)) / ticks;
+    this.#reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), rate);
+  }
+
+  /** Ticks of candidate c, one of each class. */
+  #distinctTicks(c: number): readonly number[] {
+    const { candidates, tickClass } = this.equations;
+    const candidate = candidates[c];
+    this.#reads++;
+    this.#distinct.length = 0;
+    for (let i = candidate?.from ?? 0; i < (candidate?.to ?? 0); i++) {
+      const kind = tickClass[i] ?? 0;
+      if (this.#lastRead[kind] === this.#reads) continue;
+      this.#lastRead[kind] = this.#reads;
+      this.#distinct.push(i);
+    }
+    return this.#distinct;
+  }
+
   /** Log probability of what window w reports if candidate c is where it lies, in the light of all other windows. */
   fitOf(w: number, c: number): number {
     if (Number.isNaN(this.#band(w, 0))) return 0;
-    this.belief.without(this.#totals, w, c, this.#cavity);
+    this.belief.without(this.totals, w, c, this.#cavity);
     return this.#averageOf(w, c, 1) + this.#extremesOf(w, c, 1);
+  }
+
+  /**
+   * Adds to `out` the log probability of what window w reports for each of the costs low, low + 1, ... of column q, all
+   * other columns being as believed without this window.
+   */
+  addFits(w: number, q: number, low: number, out: Float64Array): void {
+    if (Number.isNaN(this.#band(w, 0))) return;
+    const c = this.bounds.candidate[w] ?? 0;
+    const trust = this.bounds.trust[w] ?? 1;
+    const rest = { mean: 0, variance: 0 };
+    const times = this.belief.rest(this.totals, w, q, rest);
+    this.#weighElsewhere(w);
+    this.#cavity.variance = rest.variance;
+    for (let x = 0; x < out.length; x++) {
+      this.#cavity.mean = rest.mean + times * (low + x);
+      out[x] = (out[x] ?? 0) + this.#averageOf(w, c, trust, this.#elsewhere);
+    }
+    const sums = this.#distinctTicks(c).map((i) => {
+      const sum = { mean: 0, variance: 0 };
+      return { sum, times: this.belief.rest(this.ticks, i, q, sum) };
+    });
+    for (let x = 0; x < out.length; x++) {
+      this.#beginExtremes(w, c);
+      for (const { sum, times } of sums) this.#reading.addTick(sum.mean + times * (low + x), sum.variance);
+      out[x] = (out[x] ?? 0) + this.#reading.weighExtremes(trust);
+    }
   }
 
   /** By how much window w's average exceeds what is believed of its sum. */
   excess(w: number): number {
-    const candidate = this.#equations.candidates[this.#bounds.candidate[w] ?? 0];
+    const candidate = this.equations.candidates[this.bounds.candidate[w] ?? 0];
     if (!candidate) return Number.NaN;
-    this.belief.without(this.#totals, w, this.#bounds.candidate[w] ?? 0, this.#cavity);
+    this.belief.without(this.totals, w, this.bounds.candidate[w] ?? 0, this.#cavity);
     return (this.#band(w, 0) + 0.5) * (candidate.to - candidate.from) - this.#cavity.mean;
   }
 
@@ -214,51 +259,22 @@ export class Propagation {
       out.fill(0);
       return;
     }
-    const c = this.#bounds.candidate[w] ?? 0;
-    this.belief.without(this.#totals, w, c, this.#cavity);
+    const c = this.bounds.candidate[w] ?? 0;
+    this.belief.without(this.totals, w, c, this.#cavity);
     const { mean } = this.#cavity;
     for (let i = 0; i < shifts.length; i++) {
       this.#cavity.mean = mean + (shifts[i] ?? 0);
-      out[i] = this.#averageOf(w, c, this.#bounds.trust[w] ?? 1);
+      out[i] = this.#averageOf(w, c, this.bounds.trust[w] ?? 1);
     }
   }
 
   /** Forgets what was read from window w, whose bounds change. */
   forget(w: number): void {
-    this.#totals.precision[w] = 0;
-    this.#totals.shift[w] = 0;
-    const candidate = this.#equations.candidates[this.#bounds.candidate[w] ?? 0];
-    this.#ticks.precision.fill(0, candidate?.from, candidate?.to);
-    this.#ticks.shift.fill(0, candidate?.from, candidate?.to);
-  }
-
-  /**
-   * Lets go of what contradicts itself: where many windows with a column fit nothing that is believed, all that was
-   * read from them is forgotten, so that they are read afresh in the light of what the other windows say.
-   * @returns how many columns were let go
-   */
-  reconsider(): number {
-    const { totals } = this.#equations;
-    const { candidate } = this.#bounds;
-    const doubts = new Float64Array(this.belief.mean.length);
-    const windows = new Float64Array(doubts.length);
-    candidate.forEach((c, w) => {
-      for (let k = totals.start[c] ?? 0; k < (totals.start[c + 1] ?? 0); k++) {
-        const q = totals.column[k] ?? 0;
-        windows[q] = (windows[q] ?? 0) + 1;
-        doubts[q] = (doubts[q] ?? 0) + (this.doubted[w] ?? 0);
-      }
-    });
-    const suspect = doubts.map((doubt, q) => Number(doubt > 0.8 && doubt > 0.25 * (windows[q] ?? 0)));
-    candidate.forEach((c, w) => {
-      if (totals.column.subarray(totals.start[c], totals.start[c + 1]).some((q) => suspect[q] === 1)) this.forget(w);
-    });
-    suspect.forEach((is, q) => {
-      if (is === 0) return;
-      this.costs.precision[q] = 0;
-      this.costs.shift[q] = 0;
-    });
-    return suspect.reduce((sum, is) => sum + is, 0);
+    this.totals.precision[w] = 0;
+    this.totals.shift[w] = 0;
+    const candidate = this.equations.candidates[this.bounds.candidate[w] ?? 0];
+    this.ticks.precision.fill(0, candidate?.from, candidate?.to);
+    this.ticks.shift.fill(0, candidate?.from, candidate?.to);
   }
 
   /** What all but the population says of each column. */

@@ -68,4 +68,17 @@ describe("Belief", () => {
     // The planted fault: with the factor, the sum is far surer.
     expect(variance).toBeGreaterThan(10 * (1 / (factors.precision[1] ?? 1)));
   });
+
+  it("tells what it would believe of a sum's other columns without its factor", () => {
+    const { belief, factors } = believe();
+    const rest = { mean: 0, variance: 0 };
+    expect(belief.rest(factors, 3, 5, rest)).toBe(1);
+    const { mean, covariance } = solve(3);
+    expect(rest.mean).toBeCloseTo(mean.get(3, 0) + mean.get(4, 0), 0);
+    const variance = covariance.get(3, 3) + covariance.get(4, 4);
+    expect(rest.variance / variance).toBeCloseTo(1, 2);
+    // The planted fault: the factor left in moves the mean.
+    const { mean: withFactor } = solve();
+    expect(Math.abs(withFactor.get(3, 0) + withFactor.get(4, 0) - rest.mean)).toBeGreaterThan(0.7);
+  });
 });
