@@ -34,9 +34,10 @@ describe("standard deviations", () => {
   it("hold the truth also where executions ran unseen, and rounds may settle on something wrong", () => {
     const errors = errorsInSd(3, { unseen: 0.05 });
     expect(errors.length).toBeGreaterThan(300);
-    expect(within(errors, ninety)).toBeGreaterThan(0.85);
+    // By the belief's own variance alone it is 0.34.
+    expect(within(errors, ninety)).toBeGreaterThan(0.8);
     // Those that are far off and sure of it are fewer than one in a hundred.
     expect(within(errors, 3 * ninety)).toBeGreaterThan(0.99);
-    expect(within(errors, ninety / 2)).toBeLessThan(0.85);
+    expect(within(errors, ninety / 2)).toBeLessThan(0.8);
   });
 });
