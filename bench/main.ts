@@ -13,6 +13,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   audit: async () => (await import("./audit.ts")).audit,
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
+  gate: async () => (await import("./gate.ts")).gate,
   console: async () => (await import("./console.ts")).consolePage,
 };
 
