@@ -38,7 +38,7 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
   },
   gatekeeper: {
     source: "platform/server-api.ts",
-    app: createIdleGatekeeper,
+    app: () => createIdleGatekeeper(),
     doors: {
       ...plainCalls,
       "GET /server": "read",

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { main } from "../../cli/main.ts";
 import { parseMessage } from "../../lambdas/workload/record-executions/parse-message.ts";
 import { ConfigError, nameList, parseEnvironment, port, token as tokenVariable } from "../../platform/config.ts";
+import { gateBatch } from "../../platform/gate-wire.ts";
 import type { HttpApp } from "../../platform/http.ts";
 import { createLog, silentLog } from "../../platform/log.ts";
 import { knobsChange } from "../../platform/scheduler-status.ts";
@@ -27,6 +28,7 @@ import { createStatusApp } from "../../services/scheduler/status.ts";
 import { Engine } from "../../sim-server/database/engine.ts";
 import { loadParameters, ParametersError, parameters, parseParameters } from "../../sim-server/database/parameters.ts";
 import { badJson, below, mutate, pick, type Random, seeded } from "../support/fuzz.ts";
+import { createIdleGatekeeper } from "../support/gatekeeper.ts";
 import { batchBody, executionRow, windowRow } from "../support/rows.ts";
 import { SimDatabase } from "../support/sim-database.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -118,11 +120,27 @@ const kinds: readonly (readonly [schema: z.ZodType<unknown>, sample: Record<stri
   [versionItemSchema, version],
 ];
 
+const times = { arrivedAgoMs: 5, agoMs: 4 };
+const gateSample = {
+  ...{ process: "p", application: "a", database: "d", role: "r", mode: "enforce", number: 1, closing: false },
+  statements: [{ sql: "select 1", length: 8 }, { id: "x" }],
+  events: [
+    { type: "queued", id: "e1", statement: 0, agoMs: 1, withinMs: 500, shadow: false },
+    { type: "begun", id: "e1", statement: 1, ...times },
+    { type: "ended", id: "e1", statement: 1, ...times, durationMs: 3 },
+    { type: "cancelled", id: "e2" },
+    { type: "lost", id: "l", count: 3, fromAgoMs: 9, toAgoMs: 1 },
+  ],
+};
+
 describe("over HTTP", () => {
   const bodies: readonly (readonly [path: string, method: string, body: unknown])[] = [
     ["/delay", "POST", { id: "x", delay: 1 }],
     ["/place", "POST", { fence: 1, placements: [{ id: "x", tick: 5 }] }],
     ["/knobs", "PUT", knobs],
+    ["/gate", "POST", gateSample],
+    ["/usage", "POST", { samples: [{ from: 1, to: 2, cpuMs: 1, ioKiB: 1, memoryMiB: 1 }] }],
+    ["/identify", "POST", { database: "d", role: "r", statements: [{ sql: "select 1", length: 8 }, { id: "x" }] }],
   ];
   const paths = [
     "/",
@@ -175,6 +193,10 @@ describe("over HTTP", () => {
   it("a database refuses it in one line", async () => {
     await expectClean(200_000, 1, request(api, false));
     expect(logged).toEqual([]);
+  });
+
+  it("a gatekeeper does, too", async () => {
+    await expectClean(200_000, 20, request(createIdleGatekeeper(token), true));
   });
 
   it("a scheduler does, too", async () => {
@@ -386,6 +408,7 @@ describe("a length that cannot be compared", () => {
       [batchEnvelope, JSON.parse(batchBody("s", "i", 1, [1]))],
       [parameters, loadParameters("bursty")],
       [knobsChange, knobs],
+      [gateBatch, gateSample],
       ...kinds,
     ];
     for (const [schema, sample] of schemas) {

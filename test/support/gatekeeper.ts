@@ -37,7 +37,7 @@ export const plainIdentities: Identities = {
 };
 
 /** One that nothing has been told to, and whose time stands still. */
-export function createIdleGatekeeper(): HttpApp {
+export function createIdleGatekeeper(token = doorsToken): HttpApp {
   const identities = plainIdentities;
   const outbox = {
     append: () => ({ incarnation: "i", first: 1, last: 1, gaps: 0 }),
@@ -53,7 +53,7 @@ export function createIdleGatekeeper(): HttpApp {
       throw new HostUnavailable("away");
     },
   });
-  return createGatekeeperApi(gatekeeper, identities, { log: silentLog, token: doorsToken });
+  return createGatekeeperApi(gatekeeper, identities, { log: silentLog, token });
 }
 
 export async function startGatekeeper(directory: string, options: { port?: number } = {}): Promise<TestGatekeeper> {
