@@ -26,5 +26,5 @@ describe("bench scale", () => {
     expect((await run({ rate: 4_000, servers: 1, quotas: { ...defaultQuotas, writeMs: 2_000 } })).limit).toMatch(
       /^the sender/,
     );
-  });
+  }, 30_000);
 });

@@ -180,14 +180,18 @@ describe("the runtime stack", () => {
 
 describe("as many servers as a deployment takes", () => {
   const beside = { demo: true, tap: "http://plain.example.com" };
-  it.each([{}, { console: true }, { console: true, consoleSignIn }])("fit into a stack with %j", (context) => {
-    const most = mostServers({ console: false, ...context });
-    const servers = Array.from({ length: most }, (_, index) => `server-${index}`).join(",");
-    const { Resources } = templateOf({ ...beside, ...context, servers }).toJSON();
-    expect(Object.keys(Resources).length).toBeLessThanOrEqual(500);
-    // With a fifth more they would not.
-    expect((Object.keys(Resources).length * 6) / 5).toBeGreaterThan(500);
-  });
+  it.each([{}, { console: true }, { console: true, consoleSignIn }])(
+    "fit into a stack with %j",
+    (context) => {
+      const most = mostServers({ console: false, ...context });
+      const servers = Array.from({ length: most }, (_, index) => `server-${index}`).join(",");
+      const { Resources } = templateOf({ ...beside, ...context, servers }).toJSON();
+      expect(Object.keys(Resources).length).toBeLessThanOrEqual(500);
+      // With a fifth more they would not.
+      expect((Object.keys(Resources).length * 6) / 5).toBeGreaterThan(500);
+    },
+    30_000,
+  );
 });
 
 describe("least privilege", () => {
