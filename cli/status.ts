@@ -94,7 +94,7 @@ function screen(
     rows.push(["learned from", [`${formatCount(estimator.windows)} windows`, ...formatOdd(estimator)].join("; ")]);
   }
   if (scheduler?.ok) {
-    const { mode, reason, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice, knobs } =
+    const { mode, reason, api, backlog, inBand, delaySeconds, costs, lateShare, planMs, lease, advice, knobs, floor } =
       scheduler.value;
     rows.push(
       [
@@ -114,6 +114,7 @@ function screen(
         "delay",
         `mean ${formatSeconds(delaySeconds?.mean)}, p50 ${formatSeconds(delaySeconds?.p50)}, p95 ${formatSeconds(delaySeconds?.p95)}, p99 ${formatSeconds(delaySeconds?.p99)}, max ${formatSeconds(delaySeconds?.max)}`,
       ],
+      ...(floor ? [["floor", `±${(100 * floor.width).toFixed(1)}%: ${floor.reason}`] satisfies [string, string]] : []),
       ["waiting", `${formatCount(backlog)} executions`],
       [
         "costs",

@@ -105,6 +105,8 @@ export const schedulerStatus = z.object({
   lease: z.object({ slot: z.string(), token: count, remainingMs: z.number(), holder: z.string().nullable() }),
   /** One line for a person when a wish is out of reach or costs are unknown. */
   advice: z.string().nullable(),
+  /** Where executions last: the narrowest half width of the band that can be promised, and what sets it. */
+  floor: z.object({ width: z.number().min(0), reason: z.string() }).optional(),
   /** What does not work at the moment, one line each. */
   trouble: z.array(z.string()),
 });

@@ -152,4 +152,6 @@ export interface SteeringStatus {
   readonly backlog: number;
   /** One line for a person when something he wished is out of reach or costs are unknown; null otherwise. */
   readonly advice: string | null;
+  /** Where executions last: the narrowest half width of the band that they allow, and why. Absent while it is not known. */
+  readonly floor?: { readonly width: number; readonly reason: string };
 }

@@ -11,9 +11,8 @@ export interface HoldingOptions {
   readonly teller: Teller;
 }
 
-/** A scheduler that placed nothing for so long may be gone: then work is held for it in the first tenth of each minute only. */
+/** A scheduler that placed nothing for so long may be gone: then one execution at a time is held for it. */
 const placingMs = 60_000;
-const probeMs = 6_000;
 const mostWaiting = 50_000;
 
 /** Holds what gates ask about until its tick, and lets it go. Times in ms after the start of tick 0. */
@@ -93,7 +92,7 @@ export class Holding {
   /** Whether somebody may be there who places what waits. Who listens need not be a scheduler. */
   #mayHold(now: number): boolean {
     if (this.#options.teller.listeners === 0) return false;
-    return now - this.placedAt < placingMs || now % placingMs < probeMs;
+    return now - this.placedAt < placingMs || this.#waiting.size === 0;
   }
 
   #release(waiting: Waiting, now: number): void {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { nearestPromise } from "../../core/workload/pacing/floor.ts";
 import type { Steering, SteeringApi, SteeringStatus } from "../../core/workload/types.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { ConfigError } from "../../platform/config.ts";
@@ -42,7 +43,7 @@ export interface Scheduler {
   /** Those in force. */
   knobs(): SchedulerKnobs;
   /**
-   * Stores knobs and turns them from the next tick on.
+   * Stores knobs and turns them from the next tick on; a band narrower than can be kept becomes the nearest that can.
    * @throws KnobsRefused
    */
   changeKnobs(change: KnobsChange): Promise<SchedulerKnobs>;
@@ -72,6 +73,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   let streamTrouble: string | null = null;
   let sessionTrouble: string | null = null;
   let saveTrouble: string | null = null;
+  /** A narrower band than can be kept that was asked for last. */
+  let wishedBand: { wished: number; promised: number; reason: string } | undefined;
   let mustPostpone = options.api === "delay";
   // A tap's place can only postpone: the planner must know.
   const planningApi = (): SteeringApi => (mustPostpone || server.kind === "tap" ? "delay" : "place");
@@ -190,6 +193,25 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return budgetAdvice(inputs.knobs, loop?.hello ?? server, tracker.rate(now)) ?? planner.advice;
   }
 
+  /** No band is promised that executions which cannot be split do not allow: the nearest that can be kept is. */
+  function promised(change: KnobsChange): KnobsChange {
+    const { bandWidth } = change;
+    if (bandWidth === undefined) return change;
+    const floor = loop?.steering?.status().floor;
+    const nearest = floor && floor.width > bandWidth ? nearestPromise(floor.width) : bandWidth;
+    wishedBand =
+      nearest === bandWidth ? undefined : { wished: bandWidth, promised: nearest, reason: floor?.reason ?? "" };
+    return { ...change, bandWidth: nearest };
+  }
+
+  /** As long as the promise made in its place is in force. */
+  function promiseAdvice(): string | null {
+    if (!wishedBand || wishedBand.promised !== inputs.knobs.bandWidth) return null;
+    const { wished, promised: nearest, reason } = wishedBand;
+    const percent = (share: number) => `±${Number((100 * share).toPrecision(3))}%`;
+    return `a band of ${percent(wished)} cannot be kept: ${reason}; ${percent(nearest)} is promised instead`;
+  }
+
   return {
     async run(signal) {
       const firstRefresh = inputs.refresh();
@@ -207,7 +229,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
     },
     knobs: () => inputs.knobs,
-    changeKnobs: (change) => inputs.changeKnobs(change),
+    changeKnobs: (change) => inputs.changeKnobs(promised(change)),
     explain: (executionId) => journal.explain(executionId),
     status(windowsSince) {
       const now = clock.now();
@@ -240,7 +262,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
           remainingMs: Math.round(lease.remainingMs()),
           holder: lease.holder,
         },
-        advice: adviceNow(now, planner),
+        advice: promiseAdvice() ?? adviceNow(now, planner),
+        ...(planner?.floor && { floor: { ...planner.floor } }),
         trouble: [...troubles.filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
       };
     },

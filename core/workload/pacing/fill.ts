@@ -23,8 +23,8 @@ export interface SecondProblem {
 
 /** Planning looks at so many of the oldest. */
 const mostConsidered = 120;
-/** How far the use within a second runs ahead of an even one, in ticks: what is late to start is still in time. */
-const aheadTicks = 0.6;
+/** By how much the use within a second runs ahead of an even one (below zero: behind it), in ticks. */
+const aheadTicks = -0.2;
 /** Among what arrived together the lot counts as much as so many ticks of age. */
 const lotTicks = 20;
 /** What has used up so much of its budget goes before anything younger. */

@@ -15,6 +15,7 @@ import type {
 import { Arrivals } from "./arrivals.ts";
 import { Background } from "./background.ts";
 import { fillSecond } from "./fill.ts";
+import { type Floor, floorOf, nearestPromise } from "./floor.ts";
 import type { Item } from "./item.ts";
 import { Level } from "./level.ts";
 import { type Profile, profileOf } from "./profiles.ts";
@@ -36,6 +37,11 @@ const knownBudgets = 0.8;
 const meanGain = 1 / 60;
 const unknownGain = 1 / 100;
 const lateGain = 0.02;
+const lateShareGain = 1 / 300;
+/** Of executions beyond the budget: a p95 allows for 5%. */
+const mostLate = 0.15;
+/** What has not come for so long sets no floor. */
+const rememberedTicks = 6_000;
 /** An irrational step spreads lots evenly. */
 const golden = 0.618033988749895;
 
@@ -65,6 +71,9 @@ class PacingSteering implements Steering {
   /** Ticks by which starts come after what was planned, on average. */
   #late = 0;
   #unknownShare = 0;
+  #lateShare = 0;
+  /** When each query last arrived. */
+  readonly #arrivedAt = new Map<string, number>();
   /** The second planned at present: its first tick, what it is to use, and what it is expected to. */
   #second = Number.NEGATIVE_INFINITY;
   #target = 0;
@@ -91,7 +100,8 @@ class PacingSteering implements Steering {
 
   observe({ tick, executed, arrived, usage, ended = [], window }: TickObservation): void {
     this.#tick = tick;
-    for (const { id, queryId } of executed) {
+    for (const { id, queryId, arrivedTick } of executed) {
+      this.#lateShare += (Number(tick - arrivedTick > this.#budgetTicks()) - this.#lateShare) * lateShareGain;
       const planned = this.#starting.get(id);
       if (planned !== undefined) this.#late += (Math.max(0, tick - planned) - this.#late) * lateGain;
       this.#running.start(id, this.#items.get(id)?.profile ?? this.#profileOf(queryId), tick);
@@ -100,6 +110,7 @@ class PacingSteering implements Steering {
     for (const { id, durationMs } of ended) this.#running.end(id, durationMs);
     for (const entry of arrived) {
       this.#arrivals.add(this.#add(entry).profile.workMs);
+      this.#arrivedAt.set(entry.queryId, tick);
       this.#unknownShare += (Number(!this.#costs.has(entry.queryId)) - this.#unknownShare) * unknownGain;
     }
     const explained = this.#running.expected(tick, tick + 1);
@@ -108,6 +119,7 @@ class PacingSteering implements Steering {
     this.#used.set(tick, used);
     this.#used.delete(tick - 3 * this.#clockwork.windowTicks);
     if (window) this.#closeSecond(window.firstTick, tick);
+    if (window) for (const [id, at] of this.#arrivedAt) if (tick - at > rememberedTicks) this.#arrivedAt.delete(id);
     this.#running.sweep(tick);
   }
 
@@ -179,7 +191,26 @@ class PacingSteering implements Steering {
     const backlog = this.#items.size;
     if (!this.#knobs.enabled) return { mode: "off", backlog, advice: null };
     const doubt = this.#doubt();
-    return { mode: doubt === null ? "steering" : "learning", backlog, advice: doubt };
+    const floor = this.#floor();
+    const mode = doubt === null ? "steering" : "learning";
+    return { mode, backlog, advice: doubt ?? this.#advice(floor), ...(floor && { floor }) };
+  }
+
+  /** By what arrived lately. */
+  #floor(): Floor | undefined {
+    if (this.#costs.size === 0) return undefined;
+    const { windowTicks, tickMs } = this.#clockwork;
+    const profiles = new Map([...this.#arrivedAt.keys()].map((queryId) => [queryId, this.#profileOf(queryId)]));
+    return floorOf(profiles, this.#target, this.#background.lasting * windowTicks, windowTicks * tickMs);
+  }
+
+  #advice(floor: Floor | undefined): string | null {
+    const { bandWidth, latencyP95Seconds } = this.#knobs;
+    if (floor && floor.width > bandWidth)
+      return `a band of ±${percent(bandWidth)} cannot be kept: ${floor.reason}; the nearest promise is ±${percent(nearestPromise(floor.width))}`;
+    if (this.#lateShare > mostLate)
+      return `${percent(this.#lateShare)} of executions wait longer than ${latencyP95Seconds} s: more arrives than this budget allows to level`;
+    return null;
   }
 
   /** Why planning by these costs would do harm, in words; null when it would not. */
@@ -303,4 +334,8 @@ class PacingSteering implements Steering {
 
 function sum(values: readonly number[]): number {
   return values.reduce((so, value) => so + value, 0);
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)}%`;
 }
