@@ -11,6 +11,10 @@ const waitPrice = 0.0015;
 const latePrice = 0.3;
 const latePriceWithCredit = 0.05;
 const fullCredit = 1000;
+/** What each execution of debt adds to it. */
+const debtPrice = 0.01;
+/** A box's prospects count what will arrive within so many ticks. */
+const prospectTicks = 20;
 /** Ticks from a box's completion until its executions have run, on average. */
 const untilRun = 5;
 /** Boxes are worth their full price where so many windows are gaps. */
@@ -24,6 +28,12 @@ const manyGaps = 0.05;
 export class Holding {
   #catalogue: readonly StreamBox[] = [];
   #until = Number.NEGATIVE_INFINITY;
+  readonly #prospects = new Map<string, number>();
+
+  /** Of each query in the catalogue, when `choose` was called: how full its fullest box soon is, 0 to 1. */
+  get prospects(): ReadonlyMap<string, number> {
+    return this.#prospects;
+  }
 
   /** @param gapShare of recent windows: where no gaps are left, singles gain nothing */
   choose(problem: TickProblem, gapShare: number): Set<Item> {
@@ -35,6 +45,7 @@ export class Holding {
     const held = new Set<Item>();
     const taken = new Set<string>();
     const waiting = byQuery(problem);
+    this.#judge(problem);
     const most = Math.min(1, gapShare / manyGaps);
     // As many executions as windows of singles can use: with `l` arrivals a tick, a share of 2 - l of all windows.
     for (let rate = 0; rate < 2 - arrivalRate; ) {
@@ -45,6 +56,18 @@ export class Holding {
       rate += best.rate;
     }
     return held;
+  }
+
+  #judge({ items, windowTicks }: TickProblem): void {
+    const counts = new Map<string, number>();
+    for (const { queryId } of items) counts.set(queryId, (counts.get(queryId) ?? 0) + 1);
+    this.#prospects.clear();
+    for (const { members, rate } of this.#catalogue) {
+      const count = members.reduce((sum, { queryId }) => sum + (counts.get(queryId) ?? 0), 0);
+      const full = Math.min(1, (count + rate * prospectTicks) / windowTicks);
+      for (const { queryId } of members)
+        if ((this.#prospects.get(queryId) ?? 0) < full) this.#prospects.set(queryId, full);
+    }
   }
 
   #cheapest(
@@ -92,6 +115,6 @@ function costOfHolding(members: readonly Item[], rate: number, problem: TickProb
     if (age <= budgetTicks && age + wait > budgetTicks) late++;
   }
   const saved = Math.max(0, Math.min(1, credit / fullCredit));
-  const price = latePrice + (latePriceWithCredit - latePrice) * saved;
+  const price = latePrice + (latePriceWithCredit - latePrice) * saved + debtPrice * Math.max(0, -credit);
   return (waitPrice * (windowTicks ** 2 - count ** 2)) / (2 * rate) + price * late;
 }

@@ -10,6 +10,13 @@ const mostCredit = 1500;
 const mostDebt = 300;
 /** The share of the budget to plan for with the most debt. */
 const lowestAim = 0.5;
+const aimedFrom = 5;
+/** Where fewer windows than these are level, waiting longer gains next to nothing. */
+const rarelyLevel = 0.35;
+/** The debt from which on what presses runs in gaps, which wastes it: a share of what ran, at least and at most so much. */
+const overdrawnShare = 0.008;
+const leastOverdrawn = 30;
+const mostOverdrawn = 250;
 const shareGain = 1 / 300;
 /** Windows and executions seen before anything is said about them. */
 const enough = 120;
@@ -21,11 +28,21 @@ export class Outcome {
   #late = allowedLate;
   #windows = 0;
   #ran = 0;
+  #executed = 0;
   #waited = false;
 
-  /** The budget to plan for, as a share of the user's: lower while more than the allowed share was late. */
-  get aim(): number {
+  /**
+   * The budget to plan for, as a share of the user's: lower while more than the allowed share was late; but not where
+   * few arrive and windows are level: those need each second, and late executions have their price (holding.ts).
+   */
+  aim(arrivalRate: number): number {
+    if (arrivalRate < aimedFrom && this.#inBand > rarelyLevel) return 1;
     return 1 + (lowestAim - 1) * Math.max(0, -this.#credit / mostDebt);
+  }
+
+  get overdrawn(): boolean {
+    const most = Math.min(mostOverdrawn, overdrawnShare * this.#executed);
+    return this.#credit < -Math.max(leastOverdrawn, this.#inBand > rarelyLevel ? most : 0);
   }
 
   /** How many executions may still be late before more than the allowed share was; negative when more were. */
@@ -40,6 +57,7 @@ export class Outcome {
       this.#late += (late - this.#late) * shareGain;
     }
     this.#ran += executed.length;
+    this.#executed += executed.length;
     if (window) {
       const { inBand } = judgeWindow(window.metrics, this.#ran, this.#waited, bandWidth);
       this.#windows++;

@@ -1,21 +1,44 @@
+import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { averageOf } from "./band.ts";
 import { type Item, sumOf } from "./item.ts";
 import { type Pair, type PairPlan, PairSearch, planPairs } from "./pairs.ts";
-import { type TickProblem, urgency, type WindowPlan } from "./problem.ts";
+import { chanceOfCompletion } from "./pairs-chance.ts";
+import { pressesAgain, type TickProblem, urgency, type WindowPlan } from "./problem.ts";
 
 /** The most pressing are searched; more would cost time without finding more. */
 const mostSearched = 80;
+/** Averages that are tried for a window, and to mend it; what those are made of that press most, so many each. */
+const centresAtFirst = 240;
+const centresToMend = 12;
+const anchorsAtFirst = 4;
+const anchorsToMend = 2;
+/** How age and prospects weigh in the choice among what does not press. */
+const ageWeight = 0.5;
+const prospectWeight = 0.5;
 
-/**
- * A window of two executions a tick. It may begin with fewer pairs than ticks, trusting that what arrives completes it.
- * @param held not to be used unless the window would be lost
- * @param least pairs to begin with
- */
-export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least: number): WindowPlan | undefined {
+export interface PairsOptions {
+  /** Not to be used unless the window would be lost. */
+  readonly held: ReadonlySet<Item>;
+  /** Pairs to begin with. */
+  readonly least: number;
+  /** Where pairs are missing: the chance of completion from which on the window is begun, by arrivals drawn with `random`. */
+  readonly completion?: { readonly sure: number; readonly random: RandomGenerator };
+  /** How near each query's executions are to a window of singles, 0 to 1: those are rather kept for it. */
+  readonly prospects?: ReadonlyMap<string, number>;
+}
+
+/** A window of two executions a tick. It may begin with fewer pairs than ticks, trusting that what arrives completes it. */
+export function beginPairs(problem: TickProblem, options: PairsOptions): WindowPlan | undefined {
+  const { held, least, completion, prospects } = options;
   const free = problem.items.filter((item) => !held.has(item));
   if (free.length < 2 * least) return undefined;
-  const first = search(free, problem, undefined);
+  const first = search(free, problem, undefined, prospects);
   if (first.pairs.length < Math.min(least, problem.windowTicks)) return undefined;
+  if (completion && first.pairs.length < problem.windowTicks) {
+    const used = new Set(first.pairs.flat());
+    const rest = free.filter((item) => !used.has(item));
+    if (chanceOfCompletion(first, rest, problem, completion.random) < completion.sure) return undefined;
+  }
   let centre = first.centre;
   let planned: Pair[] = [...first.pairs];
   const adopt = (plan: PairPlan) => {
@@ -36,6 +59,7 @@ export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least:
           now.items.filter((item) => !held.has(item)),
           now,
           centre,
+          prospects,
         );
         if (plan.pairs.length >= planned.length) adopt(plan);
       }
@@ -46,13 +70,26 @@ export function beginPairs(problem: TickProblem, held: ReadonlySet<Item>, least:
   };
 }
 
-function search(unsorted: readonly Item[], problem: TickProblem, last: readonly number[] | undefined): PairPlan {
+function search(
+  unsorted: readonly Item[],
+  problem: TickProblem,
+  last: readonly number[] | undefined,
+  prospects?: ReadonlyMap<string, number>,
+): PairPlan {
   const { next, budgetTicks, windowTicks, position, realised, bandWidth, inTime } = problem;
-  const weights = new Map(unsorted.map((item) => [item, urgency(next - item.arrivedTick, budgetTicks, windowTicks)]));
+  const weigh = ({ arrivedTick, queryId }: Item) => {
+    const pressing = urgency(next - arrivedTick, budgetTicks, windowTicks, pressesAgain(problem));
+    if (!prospects || pressing > 1) return pressing;
+    return ageWeight * pressing + prospectWeight * (1 - (prospects.get(queryId) ?? 0));
+  };
+  const weights = new Map(unsorted.map((item) => [item, weigh(item)]));
   const weightOf = (item: Item) => weights.get(item) ?? 0;
   const candidates = unsorted.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, mostSearched);
   if (candidates.length < 2) return { pairs: [], centre: last ?? [0, 0, 0] };
-  const centres = centresOf(candidates, position === 0 ? 4 : 2, position === 0 ? 60 : 12);
+  const centres =
+    position === 0
+      ? centresOf(candidates, anchorsAtFirst, centresAtFirst)
+      : centresOf(candidates, anchorsToMend, centresToMend);
   if (last) centres.unshift([...last]);
   for (const centre of centres) clamp(centre, realised, bandWidth);
   return planPairs({

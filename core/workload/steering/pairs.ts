@@ -58,7 +58,6 @@ export class PairSearch {
     const n = this.#connect(box);
     const degree = this.#degree;
     const partner = this.#partner.fill(-1);
-    const pairs: Pair[] = [];
     for (let turn = 0; turn < n; turn++) {
       let i = -1;
       if (many) {
@@ -74,15 +73,47 @@ export class PairSearch {
         const j = ni?.[at] ?? 0;
         if (partner[j] === -1 && (best === -1 || (degree[j] ?? 0) < (degree[best] ?? 0))) best = j;
       }
-      if (best === -1) continue;
+      if (best === -1) {
+        this.#rematch(i);
+        continue;
+      }
       partner[i] = best;
       partner[best] = i;
       if (many) {
         this.#leave(i);
         this.#leave(best);
       }
-      const [x, y] = [this.#items[i], this.#items[best]];
-      if (x && y) pairs.push([x, y]);
+    }
+    for (let i = 0; many && i < n; i++) if (partner[i] === -1) this.#rematch(i);
+    return this.#matched();
+  }
+
+  /** Matches `i` with a neighbour whose partner finds another one: an augmenting path of three edges. */
+  #rematch(i: number): void {
+    const partner = this.#partner;
+    for (let at = 0; at < (this.#count[i] ?? 0); at++) {
+      const j = this.#neighbours[i]?.[at] ?? 0;
+      const k = partner[j] ?? -1;
+      if (k === -1) continue;
+      for (let to = 0; to < (this.#count[k] ?? 0); to++) {
+        const l = this.#neighbours[k]?.[to] ?? 0;
+        if (l === i || partner[l] !== -1) continue;
+        partner[i] = j;
+        partner[j] = i;
+        partner[k] = l;
+        partner[l] = k;
+        return;
+      }
+    }
+  }
+
+  /** The pairs in the order of their first items. */
+  #matched(): Pair[] {
+    const pairs: Pair[] = [];
+    for (const [i, x] of this.#items.entries()) {
+      const j = this.#partner[i] ?? -1;
+      const y = this.#items[j];
+      if (j > i && y) pairs.push([x, y]);
     }
     return pairs;
   }

@@ -21,6 +21,8 @@ export interface TickProblem {
   readonly worthShowing: (queryId: string) => boolean;
   /** How many executions may exceed the budget before more have than the user allows. */
   readonly credit: number;
+  /** Whether so many did that what is about to exceed it runs in gaps. */
+  readonly overdrawn: boolean;
   readonly bandWidth: number;
   readonly inTime: () => boolean;
 }
@@ -33,20 +35,33 @@ export interface WindowPlan {
   readonly wanted: ReadonlySet<Item> | undefined;
 }
 
+/** From so many arrivals a tick on, windows follow each other without a gap. */
+export const steadyFrom = 1.85;
+
 /** What has waited for so many budgets has to run soon: nothing may wait for three. */
 const longLate = 2.2;
+/** What has waited for so many budgets runs at once, as many a tick as arrive. */
+export const longestBudgets = 2.8;
 
 export function isLongLate(age: number, budgetTicks: number): boolean {
   return age > longLate * budgetTicks;
 }
 
+/** Where fewer arrive within the budget and windows follow each other, what is late presses at once: nothing is held there. */
+const fewWithin = 60;
+
+/** The share of the budget from which on what is late presses again. */
+export function pressesAgain({ arrivalRate, budgetTicks }: TickProblem): number {
+  return arrivalRate >= steadyFrom && arrivalRate * budgetTicks < fewWithin ? 1 : longLate;
+}
+
 /**
  * How much a delay presses: grows with age and jumps shortly before the budget is exceeded. Once it is, nothing presses
- * any more until it has been exceeded more than twice.
+ * any more until it has been exceeded `again` times.
  */
-export function urgency(age: number, budgetTicks: number, windowTicks: number): number {
+export function urgency(age: number, budgetTicks: number, windowTicks: number, again = longLate): number {
   const share = age / budgetTicks;
-  if (isLongLate(age, budgetTicks)) return share + 3;
+  if (share > again) return share + 3;
   if (share > 1) return 0.05 * share;
   return age + 2 * windowTicks > budgetTicks ? share + 2 : share;
 }

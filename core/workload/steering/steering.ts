@@ -17,6 +17,7 @@ import { checkKnobs } from "./knobs.ts";
 import { Outcome } from "./outcome.ts";
 import { Parking } from "./parking.ts";
 import { Patience } from "./patience.ts";
+import { longestBudgets } from "./problem.ts";
 import { type Stream, Traffic } from "./traffic.ts";
 import { Trial } from "./trial.ts";
 import { WindowPhase } from "./window-phase.ts";
@@ -33,8 +34,6 @@ export interface SteeringOptions {
 
 /** Planning looks at so many of the oldest. */
 const mostConsidered = 2000;
-/** What has waited for so many budgets runs at once, as many a tick as arrive. */
-const longestBudgets = 2.8;
 /** Parked executions add at most so many mean ticks to a tick to come; of the season's mean, a third more at its height. */
 const parkedMeanTicks = 1.1;
 
@@ -143,9 +142,10 @@ class WindowSteering implements Steering {
       realised: this.#realised,
       arrivalRate: rate,
       streams: this.#streams,
-      budgetTicks: this.#patience.next(this.#budgetTicks() * this.#outcome.aim, rate, windowTicks),
+      budgetTicks: this.#patience.next(this.#budgetTicks() * this.#outcome.aim(rate), rate, windowTicks),
       worthShowing: (queryId) => this.#costs.worthShowing(queryId),
       credit: this.#outcome.credit,
+      overdrawn: this.#outcome.overdrawn,
       bandWidth: this.#knobs.bandWidth,
       inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
     });

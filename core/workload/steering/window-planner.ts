@@ -4,7 +4,7 @@ import { Holding } from "./holding.ts";
 import type { Item } from "./item.ts";
 import { beginLevel } from "./level-window.ts";
 import { beginPairs } from "./pairs-window.ts";
-import { isLongLate, type TickProblem, type WindowPlan } from "./problem.ts";
+import { isLongLate, longestBudgets, steadyFrom, type TickProblem, type WindowPlan } from "./problem.ts";
 import { beginSingles } from "./singles-window.ts";
 
 /** From so many arrivals a tick on, a tick takes what comes nearest to the window's level, whatever its number. */
@@ -12,8 +12,6 @@ const levelFrom = 5;
 /** Below so many it does so only where fewer than these come within the budget: equal numbers need more to choose from. */
 const levelAlwaysFrom = 6;
 const enoughForEqual = 70;
-/** From so many on, windows follow each other without a gap. */
-const steadyFrom = 1.85;
 /** The backlog that windows without gaps keep, as a share of what arrives within the budget. */
 const backlogShare = 0.6;
 /** It is at least so many a tick of a window: fewer leave no choice. */
@@ -24,17 +22,20 @@ const mostMeanTicks = 1.5;
 const manyFrom = 2.5;
 const fullShare = 0.75;
 /** Pairs to begin a window with, where gaps are many and where none should be; in windows of few ticks one fewer than ticks. */
-const leastPairs = 9;
+const leastPairs = 4;
 const leastPairsWithoutGaps = 7;
-/** Pairs are made when something not held will exceed its budget within so many windows... */
+/** Where gaps are many and pairs are missing: the chance that what arrives makes them. */
+const sureEnough = 0.75;
+/** Pairs are made when something not held will exceed its budget within so many windows, or so many a tick are free... */
 const pairsBefore = 1.5;
+const plenty = 3;
 /** ...and go before singles when so many things will within two. */
 const mostPressing = 10;
 const pressingWithin = 2;
 const gapGain = 1 / 40;
-/** In a gap runs what has waited so many budgets, or, with an account of late executions below this, what presses. */
-const longestInGaps = 2.6;
-const overdrawn = -50;
+/** In a gap runs what has waited so many budgets, or, while the account of late executions is overdrawn, what presses. */
+const longestInGaps = 2.5;
+const pressesBefore = 1.3;
 
 /**
  * A window in which nothing needs to be level: it takes what has waited far too long and, while more is late than the user
@@ -46,9 +47,11 @@ function beginGap(): WindowPlan {
     get wanted() {
       return wanted;
     },
-    next({ items, next, budgetTicks, credit, arrivalRate, position, windowTicks }) {
-      const press = credit < overdrawn && arrivalRate < steadyFrom;
-      const longest = press ? budgetTicks - windowTicks : longestInGaps * budgetTicks;
+    next({ items, next, budgetTicks, overdrawn, arrivalRate, position, windowTicks }) {
+      const press = overdrawn && arrivalRate < steadyFrom;
+      const longest = press
+        ? budgetTicks - pressesBefore * windowTicks
+        : Math.min(longestInGaps * budgetTicks, longestBudgets * budgetTicks - windowTicks);
       const dueBy = (tick: number) => items.filter(({ arrivedTick }) => tick - arrivedTick > longest);
       wanted = new Set(dueBy(next + windowTicks - position));
       const due = dueBy(next);
@@ -114,7 +117,8 @@ export class WindowPlanner {
     const most = Math.max(2, Math.floor(mostMeanTicks * arrivalRate));
     if (most >= 3 && (wanted >= 4 || (wanted >= 3 && many)))
       return beginEqual(Math.min(most, Math.floor(wanted)), this.#random);
-    const pairs = () => beginPairs(problem, new Set(), Math.min(leastPairsWithoutGaps, windowTicks - 1));
+    const least = Math.min(leastPairsWithoutGaps, windowTicks - 1);
+    const pairs = () => beginPairs(problem, { held: new Set(), least });
     if (wanted < 2) return beginSingles(problem) ?? pairs();
     const plan = pairs() ?? beginSingles(problem);
     return plan ?? (most >= 3 && items.length >= 3 * windowTicks ? beginEqual(3, this.#random) : undefined);
@@ -123,6 +127,9 @@ export class WindowPlanner {
   /** Fewer than two a tick arrive: windows of singles save what windows of pairs use up, and gaps are left between. */
   #withGaps(problem: TickProblem): WindowPlan | undefined {
     const { items, arrivalRate, budgetTicks, windowTicks, next } = problem;
+    // What has to run before a window's end would spoil it; a gap takes it.
+    const longest = longestBudgets * budgetTicks - windowTicks;
+    if (longest > budgetTicks && items.some(({ arrivedTick }) => next - arrivedTick > longest)) return undefined;
     const held = this.#holding.choose(problem, this.#gapShare);
     const free = items.filter((item) => !held.has(item));
     const nearEnd = (windows: number) =>
@@ -132,8 +139,13 @@ export class WindowPlanner {
       }).length;
     const enough = free.length + arrivalRate * (windowTicks - 1.5) >= 2 * windowTicks;
     const pairs = () =>
-      enough && nearEnd(pairsBefore) >= 2
-        ? beginPairs(problem, held, Math.min(leastPairs, windowTicks - 1))
+      enough && (nearEnd(pairsBefore) >= 2 || free.length >= plenty * windowTicks)
+        ? beginPairs(problem, {
+            held,
+            least: Math.min(leastPairs, windowTicks - 1),
+            completion: { sure: sureEnough, random: this.#random },
+            prospects: this.#holding.prospects,
+          })
         : undefined;
     return nearEnd(pressingWithin) < mostPressing
       ? (beginSingles(problem) ?? pairs())
