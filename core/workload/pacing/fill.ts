@@ -27,6 +27,8 @@ const mostConsidered = 120;
 const aheadTicks = -0.2;
 /** Among what arrived together the lot counts as much as so many ticks of age. */
 const lotTicks = 20;
+/** ...and so much of it goes to being small: what waits longest is then few and large ones. */
+const smallShare = 0.2;
 /** What has used up so much of its budget goes before anything younger. */
 const pressingShare = 0.9;
 const pressing = 8;
@@ -44,11 +46,12 @@ export function fillSecond(problem: SecondProblem): Item[] {
   if (gap <= 0) return [];
   const leftMs = (windowTicks - position) * tickMs - startMs;
   const considered = problem.waiting.slice(0, mostConsidered);
+  const largest = Math.max(...considered.map(({ profile }) => profile.workMs));
   const candidates = considered.map(({ profile, arrivedTick, lot }) => {
     const size = usedBetween(profile, 0, leftMs);
     const age = next - arrivedTick;
     const urgency = age > pressingShare * budgetTicks ? pressing : 1;
-    return { size, value: size * urgency * (age + lotTicks * lot + 1) };
+    return { size, value: size * urgency * (age + lotTicks * (lot + smallShare * (1 - profile.workMs / largest)) + 1) };
   });
   const last = position === windowTicks - 1;
   const plan = chooseSubset(candidates, gap, last ? 1 : overPrice).flatMap((at) => considered[at] ?? []);
