@@ -256,19 +256,22 @@ describe("the console beside a running loop", () => {
     2 * patienceMs,
   );
 
-  it(
-    "shows within seconds that the scheduler was killed, and that it is back",
-    async () => {
+  it.each([
+    ["scheduler", "The scheduler"],
+    ["database", "The database server"],
+  ])(
+    "shows within seconds that the %s was killed, and that it is back",
+    async (name, title) => {
       await page.goto(url);
       await page.getByText("Live: local-five-seed3").waitFor();
-      const away = page.getByText(/The scheduler is away since/);
+      const away = page.getByText(new RegExp(`${title} is away since`));
       // The supervisor starts it again at once, and with a growing pause when it is killed again and again.
-      let killed = place.pidOf("scheduler");
+      let killed = place.pidOf(name);
       for (let kills = 0; kills < 4; kills++) {
         process.kill(killed, "SIGKILL");
         if (kills < 3)
           killed = await eventually(
-            async () => place.pidOf("scheduler"),
+            async () => place.pidOf(name),
             (pid) => pid !== killed,
           );
       }
