@@ -29,6 +29,8 @@ describe("readCosts", () => {
       prior: cost,
       quality: { windows: 60 },
       rejected: { negative: 2 },
+      skippedTicks: 0,
+      outOfTime: 0,
       unreadable: [],
     });
   });
