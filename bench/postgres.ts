@@ -167,7 +167,7 @@ export async function measurePostgres(
 async function until(application: Application, at: number, signal: AbortSignal): Promise<void> {
   while (Date.now() < at) {
     if (!application.running) throw new Error("the application ended early");
-    await sleep(Math.min(200, at - Date.now()), undefined, { signal });
+    await sleep(Math.max(0, Math.min(200, at - Date.now())), undefined, { signal });
   }
 }
 

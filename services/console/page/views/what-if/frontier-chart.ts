@@ -61,11 +61,17 @@ export function createFrontierChart() {
     element,
     show(whatIf: WhatIf, chosen: Chosen): void {
       const curve = curveOf(whatIf);
-      const most = 1.08 * Math.max(1, whatIf.happened.delayP95 ?? 0, ...curve.map(({ delayP95 }) => delayP95));
+      const delays = [whatIf.happened, ...whatIf.points.map(({ measures }) => measures)];
+      const most = 1.08 * Math.max(1, ...delays.map(({ delayP95 }) => delayP95 ?? 0));
       const x = (seconds: number) => left + ((width - left - right) * seconds) / most;
       const y = (share: number) => height - bottom - (height - top - bottom) * share;
       const label = (at: { x: number; y: number }, text: string, anchor = "middle") =>
         svg("text", { x: at.x, y: at.y, "text-anchor": anchor }, text);
+      /** Beside a mark, on the side that has room. */
+      const beside = (at: { x: number; y: number }, away: number, text: string) =>
+        at.x > width - right - 90
+          ? label({ x: at.x - away, y: at.y }, text, "end")
+          : label({ x: at.x + away, y: at.y }, text, "start");
       const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
         svg("line", { class: "grid-line", x1: left, x2: width - right, y1: y(share), y2: y(share) }),
         label({ x: left - 6, y: y(share) + 4 }, `${100 * share} %`, "end"),
@@ -83,7 +89,7 @@ export function createFrontierChart() {
             "g",
             {},
             svg("rect", { class: "other", x: at.x - 4, y: at.y - 4, width: 8, height: 8 }),
-            label({ x: at.x + 8, y: at.y - 6 - (policy === "fifo" ? 12 : 0) }, name, "start"),
+            beside({ x: at.x, y: at.y - 6 - (policy === "fifo" ? 12 : 0) }, 8, name),
           );
         });
       const { happened } = whatIf;
@@ -103,7 +109,7 @@ export function createFrontierChart() {
         ...curve.map((point) => svg("circle", { class: "point", cx: x(point.delayP95), cy: y(point.inBand), r: 3.5 })),
         ...marks,
         svg("path", { class: "today", d: `M${today.x},${today.y - 8}l8,8l-8,8l-8,-8z` }),
-        label({ x: today.x + 12, y: today.y + (today.y > height / 2 ? -22 : 20) }, "as recorded", "start"),
+        beside({ x: today.x, y: today.y + (today.y > height / 2 ? -22 : 20) }, 12, "as recorded"),
         svg("circle", { class: "chosen", cx: now.x, cy: now.y, r: 8 }),
         label({ x: now.x, y: now.y - 13 }, `budget ${formatSeconds(chosen.budget)}`),
       );
