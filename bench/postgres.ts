@@ -7,10 +7,10 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { levelShare } from "../core/workload/measures.ts";
 import { burstEveryMs, type LoadName, loadNames } from "../demo/postgres/reports.ts";
+import { DemoApplication, type ReportLine } from "../local/demo-application.ts";
 import { defaultDirectory } from "../local/paths.ts";
 import { freePort } from "../local/ports.ts";
-import { createSession, type Session } from "../local/session.ts";
-import { Application, type ReportLine } from "./postgres/application.ts";
+import { createPostgresSession, type Session } from "../local/session.ts";
 import { Meter } from "./postgres/meter.ts";
 import { choice, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
@@ -73,17 +73,11 @@ export async function measurePostgres(
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);
   const directory = await mkdtemp(join(tmpdir(), "evenkeel-bench-"));
   const gatekeeperPort = await freePort();
-  const session = createSession({
+  const session = createPostgresSession({
     directory,
-    cloud: "embedded",
     cloudPort: await freePort(),
-    serverPort: 0,
-    tapPort: 0,
     schedulerPort: await freePort(),
     consolePort: 0,
-    scenario: "default",
-    plain: false,
-    scheduler: true,
     latencyP95Seconds: 12,
     // Its data takes longer to make than the bench, and is the same every time.
     postgres: { gatekeeperPort, directory: join(defaultDirectory, "bench") },
@@ -91,14 +85,14 @@ export async function measurePostgres(
     signal: stop.signal,
   });
   let meter: Meter | undefined;
-  let application: Application | undefined;
+  let application: DemoApplication | undefined;
   try {
     for (const step of session.steps) if (!step.title.includes("console")) await step.run(() => {});
     const server = session.postgres();
     if (!server) throw new Error("PostgreSQL is not up");
     meter = new Meter(server.pid);
     const start = (mode: "observe" | "enforce", prepare: boolean) =>
-      new Application({
+      new DemoApplication({
         ...{ load, mode, prepare, cycle: bursts },
         environment: session.environment(),
         databaseUrl: server.tpchUrl,
@@ -164,7 +158,7 @@ export async function measurePostgres(
   }
 }
 
-async function until(application: Application, at: number, signal: AbortSignal): Promise<void> {
+async function until(application: DemoApplication, at: number, signal: AbortSignal): Promise<void> {
   while (Date.now() < at) {
     if (!application.running) throw new Error("the application ended early");
     await sleep(Math.max(0, Math.min(200, at - Date.now())), undefined, { signal });
@@ -194,7 +188,7 @@ async function windowEnd(serverUrl: string, token = ""): Promise<number> {
 }
 
 function judge(
-  application: Application,
+  application: DemoApplication,
   meter: Meter,
   origin: number,
   bursts: number,

@@ -1,11 +1,7 @@
 import { type Command, Option } from "commander";
-import { Listr, PRESET_TIMER } from "listr2";
 import { type CloudKind, cloudKinds } from "../local/cloud.ts";
-import { assertDiskSpace } from "../local/disk.ts";
 import { dockerAnswers } from "../local/localstack.ts";
 import { scenarioFile } from "../local/loop.ts";
-import { assertPortFree } from "../local/ports.ts";
-import { assertNoRun, endLeftovers } from "../local/run-record.ts";
 import { createSession, type Session, type SessionOptions } from "../local/session.ts";
 import { systemClock } from "../platform/clock.ts";
 import { type ExitStatus, exitStatus } from "./errors.ts";
@@ -13,6 +9,7 @@ import { formatTable, print } from "./format.ts";
 import { createLiveLine, type LiveLine } from "./live-line.ts";
 import { observe, statusLine } from "./observe.ts";
 import { parseBudget, parseCount, parsePort } from "./options.ts";
+import { interruption, prepareSession, startSession, type WantedPort } from "./run-session.ts";
 
 interface UpOptions {
   readonly scenario: string;
@@ -57,23 +54,12 @@ export function addUp(program: Command, run: (action: Promise<ExitStatus>) => Pr
 
 async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
   scenarioFile(options.scenario);
-  assertDiskSpace(directory);
-  assertNoRun(directory);
-  const leftovers = await endLeftovers(directory);
-  if (leftovers.length > 0) print(`ended what an earlier run left behind: ${leftovers.join(", ")}`);
-  await assertPortFree(options.serverPort, "the simulated database", "--server-port");
-  if (options.plain) await assertPortFree(options.tapPort, "the tap", "--tap-port");
-  if (options.scheduler) await assertPortFree(options.schedulerPort, "the scheduler's status", "--scheduler-port");
-  await assertPortFree(options.consolePort, "the console", "--console-port");
-
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(exitStatus.trouble);
-    stop.abort();
-  };
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, interrupt);
-  // Whoever read the output has gone.
-  process.stdout.on("error", () => stop.abort());
+  const ports: WantedPort[] = [[options.serverPort, "the simulated database", "--server-port"]];
+  if (options.plain) ports.push([options.tapPort, "the tap", "--tap-port"]);
+  if (options.scheduler) ports.push([options.schedulerPort, "the scheduler's status", "--scheduler-port"]);
+  ports.push([options.consolePort, "the console", "--console-port"]);
+  await prepareSession(directory, ports);
+  const stop = interruption();
 
   const line = createLiveLine(process.stdout, systemClock.monotonic);
   const cloud = options.cloud ?? ((await dockerAnswers()) ? "localstack" : "embedded");
@@ -85,48 +71,31 @@ async function up(options: UpOptions, directory: string): Promise<ExitStatus> {
     seed: options.seed,
     latencyP95Seconds: latencyP95,
     onTrouble: line.say,
-    signal: stop.signal,
+    signal: stop,
   };
-  while (!stop.signal.aborted) {
+  while (!stop.aborted) {
     const session = createSession(sessionOptions);
     const over = new AbortController();
     try {
-      await start(session);
+      await startSession(session);
       print(`\n${formatTable(["", ""], session.addresses()).trim()}\n`);
       print("Look closer with bin/evenkeel status | costs | audit | tail. Ctrl-C stops everything; state is kept.");
       print(`See the load level itself: ${session.consoleUrl}\n`);
       const ended = await Promise.race([
-        watch(session, line, AbortSignal.any([stop.signal, over.signal])),
+        watch(session, line, AbortSignal.any([stop, over.signal])),
         session.cloudEnded,
       ]);
       if (ended !== undefined) line.say(`the cloud ended (${ended}): everything starts again`);
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!stop.aborted) throw error;
     } finally {
       over.abort();
       line.clear();
-      if (stop.signal.aborted) print("stopping (Ctrl-C again ends at once, and the cloud's latest state is lost)");
+      if (stop.aborted) print("stopping (Ctrl-C again ends at once, and the cloud's latest state is lost)");
       await session.stop();
     }
   }
   return exitStatus.ok;
-}
-
-async function start(session: Session): Promise<void> {
-  const tasks = session.steps.map(({ title, run }) => ({
-    title,
-    task: (_: unknown, task: { title: string; output: string }) =>
-      run((detail) => {
-        // Elsewhere each detail would be a line that stays.
-        if (process.stdout.isTTY) task.output = detail;
-      }),
-  }));
-  const rendererOptions = { showErrorMessage: false, collapseErrors: false, timer: PRESET_TIMER } as const;
-  await new Listr(tasks, {
-    registerSignalListeners: false,
-    rendererOptions,
-    fallbackRendererOptions: { timer: PRESET_TIMER },
-  }).run();
 }
 
 /** Shows how the loop does until `signal` aborts. */

@@ -59,6 +59,25 @@ const keeps: Readonly<Record<CloudKind, string>> = {
   localstack: "loses the data: LocalStack keeps nothing over a stop",
 };
 
+type PostgresSessionOptions = Pick<
+  SessionOptions,
+  "directory" | "cloudPort" | "schedulerPort" | "consolePort" | "latencyP95Seconds" | "onTrouble" | "signal"
+> &
+  Required<Pick<SessionOptions, "postgres">>;
+
+/** The loop before a real PostgreSQL, on the embedded cloud. */
+export function createPostgresSession(options: PostgresSessionOptions): Session {
+  return createSession({
+    ...options,
+    cloud: "embedded",
+    serverPort: 0,
+    tapPort: 0,
+    scenario: "default",
+    plain: false,
+    scheduler: true,
+  });
+}
+
 export function createSession(options: SessionOptions): Session {
   const home = join(options.directory, `${options.cloud}-${options.cloudPort}`);
   let postgres: (Postgres & { readonly tpchUrl: string }) | undefined;

@@ -1,18 +1,20 @@
-/** What a numbering server (the simulated database, the tap) runs beside itself: the sender, and its registration. */
+/** What a numbering server (the simulated database, the tap, the gatekeeper) runs beside itself: the sender, and its registration. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { type AwsEnvironment, createDocument, createSqs } from "./aws.ts";
 import { type Clock, inTime } from "./clock.ts";
-import { ConfigError, parseEnvironment } from "./config.ts";
+import { ConfigError, nameList, parseEnvironment, token, wholeNumber } from "./config.ts";
 import { workloadEnvironment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
-import type { Outbox } from "./outbox.ts";
+import { type Outbox, openOutbox } from "./outbox.ts";
 import { RoomWatch } from "./outbox-room.ts";
 import { createSender } from "./sender.ts";
 import { readTombstones } from "./tables/executions.ts";
 import { readReceipts } from "./tables/receipts.ts";
 import { registerServer } from "./tables/servers.ts";
-import type { ServerInfo } from "./wire.ts";
+import { identifier, type ServerInfo } from "./wire.ts";
 
 export interface CaptureOptions {
   /** `process.env`, or what stands for it. */
@@ -30,6 +32,38 @@ export interface Capture {
   info(): ServerInfo["outbox"];
   /** The share of new work that there is room to record, 0 to 1. */
   intake(): number;
+}
+
+/** Settings of every numbering server, but for its port. */
+export const numberingServerVariables = {
+  EVENKEEL_SERVER_ID: identifier.default("local"),
+  EVENKEEL_DATA_DIR: z.string(),
+  EVENKEEL_OUTBOX_BYTES: wholeNumber.default(2 * 1024 ** 3),
+  HOST: z.string().default("127.0.0.1"),
+  /** Host names that it is reached by, beyond loopback's. */
+  EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
+  EVENKEEL_TOKEN: token,
+};
+
+type NumberingServerSettings = z.output<z.ZodObject<typeof numberingServerVariables>>;
+
+/**
+ * A numbering server's outbox, in its data directory, and what sends it.
+ * @throws OutboxError, ConfigError in one line
+ */
+export function openCapture(
+  of: NumberingServerSettings,
+  { kind, clock, log }: Pick<CaptureOptions, "kind" | "clock" | "log">,
+): { readonly outbox: Outbox; readonly capture: Capture } {
+  mkdirSync(of.EVENKEEL_DATA_DIR, { recursive: true });
+  const outbox = openOutbox({
+    file: join(of.EVENKEEL_DATA_DIR, "outbox.sqlite"),
+    serverId: of.EVENKEEL_SERVER_ID,
+    diskBoundBytes: of.EVENKEEL_OUTBOX_BYTES,
+    clock,
+    log,
+  });
+  return { outbox, capture: createCapture({ environment: process.env, outbox, kind, clock, log }) };
 }
 
 const settings = workloadEnvironment

@@ -39,6 +39,8 @@ export const wholeNumber = z
   .regex(/^\d{1,15}$/, "a whole number is expected")
   .transform(Number);
 
+export const positiveWholeNumber = wholeNumber.refine((value) => value >= 1, "at least 1 is expected");
+
 /** Comma-separated names in an environment variable. */
 export const nameList = z.string().transform((text) =>
   text

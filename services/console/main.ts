@@ -1,11 +1,12 @@
 /** The console as a process. Settings: see `settings.ts`. */
 import { createAws } from "../../platform/aws.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
-import { ConfigError, parseEnvironment } from "../../platform/config.ts";
+import { parseEnvironment } from "../../platform/config.ts";
 import { listen } from "../../platform/http.ts";
-import { createLog, describeError } from "../../platform/log.ts";
+import { createLog } from "../../platform/log.ts";
 import { reachOf } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
+import { runService } from "../../platform/service.ts";
 import { createConsoleApp } from "./app.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import { Hub } from "./live/hub.ts";
@@ -16,10 +17,8 @@ import { createStore } from "./store.ts";
 
 const log = createLog("console");
 
-async function main(): Promise<void> {
+async function main({ signal }: AbortController): Promise<void> {
   const settings = parseEnvironment(environment, process.env);
-  const stop = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
   const aws = createAws(process.env);
   const token = settings.EVENKEEL_TOKEN;
   const serverToken = settings.EVENKEEL_SERVER_TOKEN ?? token;
@@ -53,7 +52,7 @@ async function main(): Promise<void> {
   const listening = await listen(app, { host: settings.HOST, port: settings.PORT });
   process.stdout.write(`listening ${listening.url}\n`);
   try {
-    await hub.run(stop.signal);
+    await hub.run(signal);
   } finally {
     await jobs.stop();
     aws.destroy();
@@ -61,10 +60,4 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  log.error(error instanceof ConfigError ? error.message : `stopped: ${describeError(error)}`);
-  process.exit(error instanceof ConfigError ? 2 : 1);
-}
+await runService(log, main);

@@ -3,10 +3,11 @@ import { execFileSync } from "node:child_process";
 import { z } from "zod";
 import { systemClock as clock } from "../../platform/clock.ts";
 import { ConfigError, parseEnvironment, token, wholeNumber } from "../../platform/config.ts";
-import { createLog, describeError } from "../../platform/log.ts";
+import { createLog } from "../../platform/log.ts";
 import { raisePriority } from "../../platform/priority.ts";
 import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createTransport } from "../../platform/server-transport.ts";
+import { runService } from "../../platform/service.ts";
 import { SampledDatabase } from "./database.ts";
 import { findSource } from "./find-source.ts";
 import { Sampler, SamplesRefused } from "./sampler.ts";
@@ -30,14 +31,12 @@ const settings = z.object({
 
 const log = createLog("sampler");
 
-async function main(): Promise<void> {
+async function main({ signal }: AbortController): Promise<void> {
   raisePriority();
   const env = parseEnvironment(settings, process.env);
   if (!env.EVENKEEL_CGROUP && !env.EVENKEEL_PGDATA && !env.EVENKEEL_DATABASE_URL) {
     throw new ConfigError("environment: set EVENKEEL_DATABASE_URL, EVENKEEL_PGDATA or EVENKEEL_CGROUP");
   }
-  const stop = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop.abort());
 
   const told = new Told(log);
   const database = env.EVENKEEL_DATABASE_URL ? new SampledDatabase(env.EVENKEEL_DATABASE_URL, told) : undefined;
@@ -66,8 +65,8 @@ async function main(): Promise<void> {
     told,
   });
   log.info("started", { gatekeeper: transport.base, sampleMs: env.EVENKEEL_SAMPLE_MS });
-  const asking = database ? [watchStatements({ database, clock, log, signal: stop.signal })] : [];
-  await Promise.all([sampler.run(stop.signal), ...asking]);
+  const asking = database ? [watchStatements({ database, clock, log, signal })] : [];
+  await Promise.all([sampler.run(signal), ...asking]);
   await database?.close();
   log.info("stopped");
 }
@@ -80,10 +79,4 @@ function pageBytes(): number {
   }
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  log.error(describeError(error));
-  process.exit(error instanceof ConfigError ? 2 : 1);
-}
+await runService(log, main);

@@ -8,12 +8,13 @@ import { ConfigError, nameList, parseEnvironment, port, token } from "../../plat
 import { workloadEnvironment } from "../../platform/environment.ts";
 import { listen } from "../../platform/http.ts";
 import { createLease, createLeaseStore } from "../../platform/lease.ts";
-import { createLog, describeError } from "../../platform/log.ts";
+import { createLog } from "../../platform/log.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { raisePriority } from "../../platform/priority.ts";
 import { reachOf, reachVariables } from "../../platform/server-address.ts";
 import { createServerClient } from "../../platform/server-client.ts";
 import { ServerError } from "../../platform/server-errors.ts";
+import { runService } from "../../platform/service.ts";
 import { readCosts } from "../../platform/tables/costs.ts";
 import { identifier, type ServerInfo } from "../../platform/wire.ts";
 import { createCostsReader } from "./costs-reader.ts";
@@ -87,14 +88,13 @@ function readCostsOf(document: ReturnType<typeof createDocument>, table: string,
 }
 
 /** The scheduler as a process. Settings: environment variables, see `environment`. */
-async function main(): Promise<void> {
+async function main(stop: AbortController): Promise<void> {
+  const { signal } = stop;
   raisePriority();
   const settings = parseEnvironment(environment, process.env);
   if (!settings.EVENKEEL_SERVER_URL && !settings.EVENKEEL_PARAMETERS)
     throw new ConfigError("environment: EVENKEEL_SERVER_URL is missing");
-  const stop = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
-  stop.signal.addEventListener("abort", () => {
+  signal.addEventListener("abort", () => {
     setTimeout(() => {
       log.warn("stopped without waiting any longer for the tables");
       process.exit(0);
@@ -111,9 +111,9 @@ async function main(): Promise<void> {
   const eventBridge = createEventBridge(process.env);
   try {
     const parameters = await openParameters(settings.EVENKEEL_PARAMETERS);
-    const serverUrl = parameters ? await parameters.address(stop.signal) : settings.EVENKEEL_SERVER_URL;
+    const serverUrl = parameters ? await parameters.address(signal) : settings.EVENKEEL_SERVER_URL;
     if (serverUrl === undefined) return;
-    const moved = parameters?.run(serverUrl, stop.signal).then((address) => {
+    const moved = parameters?.run(serverUrl, signal).then((address) => {
       if (address !== undefined)
         log.info("the server's address was changed: ending, to start again with it", { address });
       stop.abort();
@@ -126,7 +126,7 @@ async function main(): Promise<void> {
       random: Math.random,
       requestTimeoutMs,
     });
-    const server = await identify(client.server, settings.EVENKEEL_SERVER_ID, stop.signal);
+    const server = await identify(client.server, settings.EVENKEEL_SERVER_ID, signal);
     if (!server) return;
     const { serverId } = server;
     const lease = createLease({
@@ -163,9 +163,9 @@ async function main(): Promise<void> {
     parameters?.turn(createKnobSink(document, settings.EVENKEEL_SCHEDULER_TABLE, serverId, scheduler.changeKnobs));
     const publish = createMetrics("scheduler", process.env);
     await Promise.all([
-      scheduler.run(stop.signal),
+      scheduler.run(signal),
       moved,
-      publish && reportMetrics(publish, scheduler.status, clock, stop.signal),
+      publish && reportMetrics(publish, scheduler.status, clock, signal),
     ]);
   } finally {
     document.destroy();
@@ -176,11 +176,5 @@ async function main(): Promise<void> {
 
 /** Runs until a signal or an error; then the process ends. */
 export async function run(): Promise<void> {
-  try {
-    await main();
-    process.exit(0);
-  } catch (error) {
-    log.error(error instanceof ConfigError ? error.message : `stopped: ${describeError(error)}`);
-    process.exit(error instanceof ConfigError ? 2 : 1);
-  }
+  await runService(log, main);
 }

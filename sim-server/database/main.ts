@@ -3,36 +3,29 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { createCapture } from "../../platform/capture.ts";
+import { numberingServerVariables, openCapture } from "../../platform/capture.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { ConfigError, nameList, parseEnvironment, port, token, wholeNumber } from "../../platform/config.ts";
+import { parseEnvironment, port, wholeNumber } from "../../platform/config.ts";
 import { listen } from "../../platform/http.ts";
-import { createLog, describeError } from "../../platform/log.ts";
-import { openOutbox } from "../../platform/outbox.ts";
+import { createLog } from "../../platform/log.ts";
 import { createPlainApi, createServerApi } from "../../platform/server-api.ts";
-import { identifier } from "../../platform/wire.ts";
+import { runService } from "../../platform/service.ts";
 import { Engine } from "./engine.ts";
 import { Ledger } from "./ledger.ts";
 import { loadParameters, parseParameters } from "./parameters.ts";
 import { DatabaseServer } from "./server.ts";
 
 const settings = z.object({
-  EVENKEEL_SERVER_ID: identifier.default("local"),
+  ...numberingServerVariables,
   /** A named scenario, or a parameter file. */
   EVENKEEL_SCENARIO: z.string().default("default"),
   EVENKEEL_SEED: wholeNumber.optional(),
-  EVENKEEL_DATA_DIR: z.string(),
-  EVENKEEL_OUTBOX_BYTES: wholeNumber.default(2 * 1024 ** 3),
-  HOST: z.string().default("127.0.0.1"),
   PORT: port.default(9000),
-  /** Host names that it is reached by, beyond loopback's. */
-  EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
-  EVENKEEL_TOKEN: token,
 });
 
 const log = createLog("sim-server");
 
-async function main(): Promise<void> {
+async function main({ signal }: AbortController): Promise<void> {
   const env = parseEnvironment(settings, process.env);
   const scenario = loadParameters(env.EVENKEEL_SCENARIO);
   const parameters =
@@ -41,24 +34,14 @@ async function main(): Promise<void> {
       : parseParameters({ ...scenario, seed: env.EVENKEEL_SEED }, "EVENKEEL_SEED");
   const directory = env.EVENKEEL_DATA_DIR;
   mkdirSync(directory, { recursive: true });
-  const stop = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop.abort());
 
   const epoch = randomUUID();
   // The run's traffic is new with each epoch; queries and costs depend on the parameters' seed alone.
   const engine = new Engine(parameters, { runSeed: Number.parseInt(epoch.slice(0, 8), 16) });
   const clock = systemClock;
   const serverId = env.EVENKEEL_SERVER_ID;
-  const outbox = parameters.stamped
-    ? openOutbox({
-        file: join(directory, "outbox.sqlite"),
-        serverId,
-        diskBoundBytes: env.EVENKEEL_OUTBOX_BYTES,
-        clock,
-        log,
-      })
-    : undefined;
-  const capture = outbox && createCapture({ environment: process.env, outbox, kind: "native", clock, log });
+  const captured = parameters.stamped ? openCapture(env, { kind: "native", clock, log }) : undefined;
+  const { outbox, capture } = captured ?? {};
   const ledger = new Ledger(join(directory, "ledger.log"), epoch, serverId);
   const server = new DatabaseServer({
     serverId,
@@ -77,18 +60,11 @@ async function main(): Promise<void> {
   process.stdout.write(`listening ${listening.url}\n`);
   log.info("started", { serverId, epoch, scenario: env.EVENKEEL_SCENARIO, ...outbox?.state() });
 
-  await Promise.all([server.run(stop.signal), capture?.run(listening.url, stop.signal)]);
+  await Promise.all([server.run(signal), capture?.run(listening.url, signal)]);
   await listening.close();
   ledger.close();
   outbox?.close();
   log.info("stopped");
-  // Requests that nobody waits for any more must not hold up the end.
-  process.exit(0);
 }
 
-try {
-  await main();
-} catch (error) {
-  log.error(describeError(error));
-  process.exit(error instanceof ConfigError ? 2 : 1);
-}
+await runService(log, main);

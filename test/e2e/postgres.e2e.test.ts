@@ -5,7 +5,7 @@ import pg from "pg";
 import { createGate, type Gate } from "../../gate/src/gate.ts";
 import { freePort } from "../../local/ports.ts";
 import { readRun } from "../../local/run-record.ts";
-import { createSession, type Session } from "../../local/session.ts";
+import { createPostgresSession, type Session } from "../../local/session.ts";
 import { writeCosts } from "../support/scheduler.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -41,17 +41,11 @@ describe("work before a real PostgreSQL", () => {
   let pool: pg.Pool;
 
   beforeAll(async () => {
-    session = createSession({
+    session = createPostgresSession({
       directory: directory.path,
-      cloud: "embedded",
       cloudPort: await freePort(),
-      serverPort: 0,
-      tapPort: 0,
       schedulerPort: await freePort(),
       consolePort: 0,
-      scenario: "default",
-      plain: false,
-      scheduler: true,
       postgres: { gatekeeperPort: await freePort(), directory: join(directory.path, "database") },
       onTrouble: () => {},
       signal: stop.signal,

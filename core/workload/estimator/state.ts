@@ -58,8 +58,8 @@ export function encode(memory: Memory): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(state));
 }
 
-/** @throws EstimatorStateError */
-export function decode(bytes: Uint8Array): Memory {
+/** @throws EstimatorStateError that says where the bytes are not of the schema */
+export function parseState<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -67,11 +67,14 @@ export function decode(bytes: Uint8Array): Memory {
     throw new EstimatorStateError("the estimator's state is not JSON", { cause });
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new EstimatorStateError(`not an estimator's state: ${issue?.path.join(".")}: ${issue?.message}`);
-  }
-  const { queries, epochs, windows, horizon } = parsed.data;
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new EstimatorStateError(`not an estimator's state: ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** @throws EstimatorStateError */
+export function decode(bytes: Uint8Array): Memory {
+  const { queries, epochs, windows, horizon } = parseState(schema, bytes);
   const memory = new Memory();
   memory.horizon = horizon;
   for (const [id, seen, lastSeenAt, versions] of queries)

@@ -1,6 +1,6 @@
 /** What was learned as bytes: compact JSON, which shrinks well under gzip. Costs are derived from it, not part of it. */
 import { z } from "zod";
-import { EstimatorStateError } from "../estimator/state.ts";
+import { EstimatorStateError, parseState } from "../estimator/state.ts";
 import { Memory } from "./memory.ts";
 
 export const profileFormat = "evenkeel.profile/1";
@@ -50,18 +50,7 @@ export function encode({ queries, windows, horizon }: Memory): Uint8Array {
 
 /** @throws EstimatorStateError */
 export function decode(bytes: Uint8Array): Memory {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new EstimatorStateError("the state is not JSON", { cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new EstimatorStateError(`not a state of profiles: ${issue?.path.join(".")}: ${issue?.message}`);
-  }
-  const { queries, windows, horizon } = parsed.data;
+  const { queries, windows, horizon } = parseState(schema, bytes);
   const memory = new Memory();
   memory.horizon = horizon;
   for (const [id, seen, lastSeenAt, mean, precision] of queries)

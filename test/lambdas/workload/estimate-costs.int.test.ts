@@ -109,7 +109,7 @@ describe("a run", () => {
       await record(first, 5, start);
       await estimateServer(services, serverId, reading);
     }
-    expect((await stateObjects()).map((key) => Number(/\/(\d+)-/.exec(key)?.[1])).sort()).toEqual([3, 4]);
+    expect((await stateObjects()).map((key) => Number(/\/(\d+)-[^/]*$/.exec(key)?.[1])).sort()).toEqual([3, 4]);
   });
 });
 

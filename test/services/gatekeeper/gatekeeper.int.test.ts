@@ -14,6 +14,7 @@ import { silentLog } from "../../../platform/log.ts";
 import { openOutbox } from "../../../platform/outbox.ts";
 import { createServerClient } from "../../../platform/server-client.ts";
 import type { ExecutionRow } from "../../../platform/wire.ts";
+import { end } from "../../support/child.ts";
 import { sharedCloud } from "../../support/cloud.ts";
 import { eventually } from "../../support/eventually.ts";
 import { rowsOf } from "../../support/gatekeeper.ts";
@@ -22,15 +23,8 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const endings: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
+  for (const ending of endings.splice(0).reverse()) await ending();
 }, 20_000);
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill(signal);
-  await exited;
-}
 
 async function setup() {
   const directory = temporaryDirectory();

@@ -1,7 +1,6 @@
 /** The tap as a process before a server that has only the three calls, with a scheduler behind it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "@jest/globals";
@@ -11,6 +10,7 @@ import { openOutbox } from "../../../platform/outbox.ts";
 import { createServerClient } from "../../../platform/server-client.ts";
 import { type ExecutionRow, type GapRow, outboxRow, type WindowRow } from "../../../platform/wire.ts";
 import { loadParameters } from "../../../sim-server/database/parameters.ts";
+import { end } from "../../support/child.ts";
 import { sharedCloud } from "../../support/cloud.ts";
 import { eventually } from "../../support/eventually.ts";
 import { heldRows } from "../../support/outbox.ts";
@@ -20,15 +20,8 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const endings: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
+  for (const ending of endings.splice(0).reverse()) await ending();
 }, 20_000);
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill(signal);
-  await exited;
-}
 
 async function setup() {
   const environment = sharedCloud();

@@ -1,9 +1,9 @@
-/** The demonstration's application as a process of the bench's, and what it tells. */
+/** The application of `demo/postgres` as a process, and what it tells. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { nodeBinary, root } from "../../local/paths.ts";
-import { childEnvironment, type Environment } from "../../local/process.ts";
+import { nodeBinary, root } from "./paths.ts";
+import { childEnvironment, type Environment } from "./process.ts";
 
 const line = z.discriminatedUnion("type", [
   z.object({ type: z.literal("started"), origin: z.number() }),
@@ -38,7 +38,7 @@ const line = z.discriminatedUnion("type", [
 type Line = z.infer<typeof line>;
 export type ReportLine = Extract<Line, { type: "report" }>;
 
-export interface ApplicationOptions {
+export interface DemoApplicationOptions {
   readonly load: string;
   readonly mode: "off" | "observe" | "shadow" | "enforce";
   /** Of the services: token, and whatever else it needs. */
@@ -51,7 +51,7 @@ export interface ApplicationOptions {
 }
 
 /** Runs until `stop`; what it told is kept. */
-export class Application {
+export class DemoApplication {
   readonly reports: ReportLine[] = [];
   readonly failures: string[] = [];
   ended: Extract<Line, { type: "ended" }> | undefined;
@@ -60,8 +60,9 @@ export class Application {
   readonly #origin = Promise.withResolvers<number>();
   readonly #child: ChildProcess;
   readonly #exited: Promise<number | null>;
+  readonly #kill = () => void this.#child.kill("SIGKILL");
 
-  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, cycle, prepare }: ApplicationOptions) {
+  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, cycle, prepare }: DemoApplicationOptions) {
     this.#child = spawn(nodeBinary, ["--disable-warning=ExperimentalWarning", "demo/postgres/application.ts"], {
       cwd: root,
       env: childEnvironment({
@@ -74,7 +75,10 @@ export class Application {
         PREPARE: prepare ? "yes" : "no",
       }),
       stdio: ["ignore", "pipe", "inherit"],
+      // A Ctrl-C at the terminal is for who started it.
+      detached: true,
     });
+    process.once("exit", this.#kill);
     this.origin = this.#origin.promise;
     this.origin.catch(() => {});
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
@@ -119,8 +123,9 @@ export class Application {
   /** Lets what was asked for come to its end, and waits for that. */
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
-    const grace = setTimeout(() => this.#child.kill("SIGKILL"), 60_000);
+    const grace = setTimeout(this.#kill, 60_000);
     await this.#exited;
     clearTimeout(grace);
+    process.off("exit", this.#kill);
   }
 }
