@@ -1,44 +1,29 @@
-/** `bench postgres`: a real PostgreSQL under bursts of reports, naive against gated, in one run. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+/** `bench postgres`: a real PostgreSQL under bursts of reports, naive against gated, in each run. */
 import { parseArgs } from "node:util";
-import { z } from "zod";
-import { levelShare } from "../core/workload/measures.ts";
 import { burstEveryMs, type LoadName, loadNames } from "../demo/postgres/reports.ts";
-import { DemoApplication, type ReportLine } from "../local/demo-application.ts";
-import { defaultDirectory } from "../local/paths.ts";
-import { freePort } from "../local/ports.ts";
-import { createPostgresSession, type Session } from "../local/session.ts";
-import { Meter } from "./postgres/meter.ts";
-import { choice, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
+import { medians } from "./postgres/medians.ts";
+import { measureRun } from "./postgres/run.ts";
+import { openStand } from "./postgres/stand.ts";
+import { choice, wholeNumber } from "./smoothing/options.ts";
 
 const help = `A real PostgreSQL 18 with data of the TPC-H kind: reports fire in bursts each 12 s over a background of short
 transactions, first with nothing delayed (naive), then gated, with costs learned in the run; a second is in band when its
 CPU lies within 10% of the mean of all seconds of its phase in which reports waited or ran. Seconds are the
-gatekeeper's windows; inBandGatedAnyPhase is the mean over seconds that begin at any tenth of them.
+gatekeeper's windows; inBandGatedAnyPhase is the mean over seconds that begin at any tenth of them, and
+inBandGatedPromised that within the band which the scheduler promises (promisedBand): 10%, or what its floor allows.
 
   bench postgres [options]
 
-  --load heavy|light   about 900 CPU ms/s, longest query 240 ms; 165 ms/s, longest 55 ms (heavy)
+  --load <name>        heavy: about 900 CPU ms/s, longest query 240 ms; light: 165 ms/s, 55 ms; tpch: the 22 queries
+                       of TPC-H as DuckDB publishes them, five streams a burst, 870 ms/s, 540 ms (heavy)
   --seconds <n>        of each phase, rounded up to whole bursts (60)
+  --runs <n>           so many runs, and the median of each figure over them (1)
+  --learn once|each    costs are learned in the first run, and kept; or anew in each run (once)
   --warmup <n>         at least so many gated seconds before they count (72)
-  --trace              CPU ms of each second on standard error
-  --json               one JSON line for machines
+  --settle <n>         the same in later runs, when costs are known (24)
+  --trace              CPU ms of each second
+  --json               one JSON line for machines; progress goes to standard error
 `;
-
-interface Phase {
-  /** CPU ms of each second in which reports waited or ran. */
-  readonly seconds: readonly number[];
-  readonly inBand: number;
-  /** The same for seconds that begin at any tenth of the gatekeeper's windows, on average. */
-  readonly inBandAnyPhase: number;
-  readonly cpuMs: number;
-  readonly ioKiB: number;
-  readonly memoryMiB: number;
-  readonly reports: readonly ReportLine[];
-}
 
 export async function postgres(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -46,7 +31,10 @@ export async function postgres(args: string[]): Promise<void> {
     options: {
       load: { type: "string", default: "heavy" },
       seconds: { type: "string", default: "60" },
+      runs: { type: "string", default: "1" },
+      learn: { type: "string", default: "once" },
       warmup: { type: "string", default: "72" },
+      settle: { type: "string", default: "24" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false, short: "h" },
@@ -56,170 +44,79 @@ export async function postgres(args: string[]): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const load = choice("load", values.load, loadNames);
-  const bursts = Math.ceil(wholeNumber("seconds", values.seconds, 3_600) / (burstEveryMs / 1_000));
-  const warmup = Math.ceil(wholeNumber("warmup", values.warmup, 3_600) / (burstEveryMs / 1_000));
-  const result = await measurePostgres(load, { bursts, warmup, trace: values.trace });
-  print(result, values.json);
-  if (result.failed > 0 || !result.resultsEqual) process.exitCode = 1;
-}
-
-export async function measurePostgres(
-  load: LoadName,
-  { bursts, warmup, trace }: { bursts: number; warmup: number; trace: boolean },
-) {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);
-  const directory = await mkdtemp(join(tmpdir(), "evenkeel-bench-"));
-  const gatekeeperPort = await freePort();
-  const session = createPostgresSession({
-    directory,
-    cloudPort: await freePort(),
-    schedulerPort: await freePort(),
-    consolePort: 0,
-    latencyP95Seconds: 12,
-    // Its data takes longer to make than the bench, and is the same every time.
-    postgres: { gatekeeperPort, directory: join(defaultDirectory, "bench") },
-    onTrouble: (line) => process.stderr.write(`${line}\n`),
-    signal: stop.signal,
+  const runs = wholeNumber("runs", values.runs, 100);
+  if (runs === 0) throw new Error("--runs must be at least 1");
+  const bursts = (name: "seconds" | "warmup" | "settle") =>
+    Math.ceil(wholeNumber(name, values[name], 3_600) / (burstEveryMs / 1_000));
+  const result = await measurePostgres(choice("load", values.load, loadNames), {
+    ...{ runs, trace: values.trace, bursts: bursts("seconds"), warmup: bursts("warmup"), settle: bursts("settle") },
+    learn: choice("learn", values.learn, ["once", "each"]),
   });
-  let meter: Meter | undefined;
-  let application: DemoApplication | undefined;
+  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : table(result));
+  if (result.runs.some(({ failed, resultsEqual }) => failed > 0 || !resultsEqual)) process.exitCode = 1;
+}
+
+interface Options {
+  readonly runs: number;
+  readonly learn: "once" | "each";
+  /** Of each phase; and those that do not count, in a run that learns and in one that need not. */
+  readonly bursts: number;
+  readonly warmup: number;
+  readonly settle: number;
+  readonly trace: boolean;
+}
+
+export async function measurePostgres(load: LoadName, { runs, learn, bursts, warmup, settle, trace }: Options) {
+  const stop = new AbortController();
+  const interrupt = () => stop.abort(new Error("interrupted"));
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);
+  const { signal } = stop;
+  const begun = performance.now();
+  const say = (line: string) =>
+    process.stderr.write(`${`${Math.round((performance.now() - begun) / 1_000)} s`.padStart(6)}  ${line}\n`);
+  const results: Awaited<ReturnType<typeof measureRun>>[] = [];
+  say("starting PostgreSQL and its loop");
+  let stand = await openStand(load, { say, signal });
   try {
-    for (const step of session.steps) if (!step.title.includes("console")) await step.run(() => {});
-    const server = session.postgres();
-    if (!server) throw new Error("PostgreSQL is not up");
-    meter = new Meter(server.pid);
-    const start = (mode: "observe" | "enforce", prepare: boolean) =>
-      new DemoApplication({
-        ...{ load, mode, prepare, cycle: bursts },
-        environment: session.environment(),
-        databaseUrl: server.tpchUrl,
-        gatekeeperUrl: session.serverUrl,
+    while (results.length < runs) {
+      const number = results.length + 1;
+      const fresh = number === 1 || learn === "each";
+      if (fresh && number > 1) {
+        await stand.stop();
+        stand = await openStand(load, { say, signal });
+      }
+      const result = await measureRun(stand, {
+        ...{ bursts, trace, signal, warmup: fresh ? warmup : settle },
+        say: (line) => say(`run ${number} of ${runs}: ${line}`),
       });
-
-    application = start("observe", true);
-    const naiveAt = await application.origin;
-    await until(application, naiveAt + bursts * burstEveryMs, stop.signal);
-    await application.stop();
-    const naiveApplication = application;
-    const windowEndsAt = await windowEnd(session.serverUrl, session.environment().EVENKEEL_TOKEN);
-    const naive = judge(naiveApplication, meter, naiveAt, bursts, 0, windowEndsAt);
-
-    // Bursts keep their numbers modulo the cycle, so that both phases ask for the same.
-    application = start("enforce", false);
-    const gatedAt = await application.origin;
-    let counted = warmup;
-    await until(application, gatedAt + warmup * burstEveryMs - 1_000, stop.signal);
-    const learning = performance.now();
-    while ((await askScheduler(session))?.mode !== "steering") {
-      if (performance.now() - learning > 240_000) throw new Error("the scheduler still learns after four minutes");
-      await sleep(500, undefined, { signal: stop.signal });
-      counted = Math.ceil((Date.now() - gatedAt) / burstEveryMs) + 2;
+      results.push(result);
+      // So that what was measured is not lost when a later run fails.
+      say(`run ${number} of ${runs}: ${JSON.stringify(result)}`);
     }
-    const from = gatedAt + counted * burstEveryMs;
-    await until(application, from + bursts * burstEveryMs, stop.signal);
-    const scheduler = await askScheduler(session);
-    await application.stop();
-    const gated = judge(application, meter, gatedAt, bursts, counted, windowEndsAt);
-    if (trace) for (const one of [naive, gated]) process.stderr.write(`${one.seconds.map(Math.round).join(" ")}\n`);
-
-    const delays = gated.reports.map(({ arrivedAt, begunAt }) => (begunAt - arrivedAt) / 1_000);
-    return {
-      load,
-      seconds: (bursts * burstEveryMs) / 1_000,
-      inBandNaive: rounded(naive.inBand, 3),
-      inBandGated: rounded(gated.inBand, 3),
-      inBandGatedAnyPhase: rounded(gated.inBandAnyPhase, 3),
-      secondsNaive: naive.seconds.length,
-      secondsGated: gated.seconds.length,
-      delayP50: rounded(quantile(delays, 0.5), 2),
-      delayP95: rounded(quantile(delays, 0.95), 2),
-      delayMax: rounded(Math.max(0, ...delays), 2),
-      floor: scheduler?.floor ? rounded(scheduler.floor.width, 3) : null,
-      lateShare: scheduler?.lateShare ?? null,
-      overheadP99Ms: rounded(naiveApplication.ended?.overheadP99Ms ?? Number.NaN, 3),
-      cpuMsPerSecondNaive: Math.round(naive.cpuMs / (bursts * 12)),
-      cpuMsPerSecondGated: Math.round(gated.cpuMs / (bursts * 12)),
-      ioKiBPerSecondGated: Math.round(gated.ioKiB / (bursts * 12)),
-      memoryMiBGated: Math.round(gated.memoryMiB),
-      reportsNaive: naive.reports.length,
-      reportsGated: gated.reports.length,
-      failed: naiveApplication.failures.length + application.failures.length,
-      resultsEqual: sameResults(naive.reports, gated.reports, bursts),
-      warmupSeconds: counted * 12,
-    };
   } finally {
-    if (application?.running) await application.stop();
-    await meter?.stop();
-    await session.stop();
-    await rm(directory, { recursive: true, force: true });
+    await stand.stop();
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, interrupt);
   }
-}
-
-async function until(application: DemoApplication, at: number, signal: AbortSignal): Promise<void> {
-  while (Date.now() < at) {
-    if (!application.running) throw new Error("the application ended early");
-    await sleep(Math.max(0, Math.min(200, at - Date.now())), undefined, { signal });
-  }
-}
-
-/** What is read of the scheduler's status. `floor.width`: half the narrowest band that can be kept, relative. */
-const status = z.object({
-  mode: z.string(),
-  lateShare: z.number().nullable(),
-  floor: z.object({ width: z.number() }).optional(),
-});
-
-async function askScheduler(session: Session): Promise<z.infer<typeof status> | undefined> {
-  try {
-    const response = await fetch(`${session.schedulerUrl}/status`, { signal: AbortSignal.timeout(2_000) });
-    return status.parse(await response.json());
-  } catch {
-    return undefined;
-  }
-}
-
-/** When one of the gatekeeper's windows ended, Unix ms: what it levels are these. */
-async function windowEnd(serverUrl: string, token = ""): Promise<number> {
-  const response = await fetch(`${serverUrl}/resources`, { headers: { Authorization: `Bearer ${token}` } });
-  return z.object({ timestamp: z.number() }).parse(await response.json()).timestamp;
-}
-
-function judge(
-  application: DemoApplication,
-  meter: Meter,
-  origin: number,
-  bursts: number,
-  firstBurst: number,
-  windowEndsAt: number,
-): Phase {
-  const from = origin + firstBurst * burstEveryMs;
-  const to = from + bursts * burstEveryMs;
-  /** CPU ms of the seconds in which reports waited or ran, `shift` ms off the gatekeeper's windows. */
-  const secondsOf = (shift: number) => {
-    const seconds: number[] = [];
-    const first = from + ((((windowEndsAt + shift - from) % 1_000) + 1_000) % 1_000);
-    for (let at = first; at + 1_000 <= to; at += 1_000) {
-      const active = application.reports.some(({ arrivedAt, endedAt }) => arrivedAt < at + 1_000 && endedAt > at);
-      if (active) seconds.push(meter.between(at, at + 1_000).cpuMs);
-    }
-    return seconds;
-  };
-  const shares = Array.from({ length: 10 }, (_, tenth) => levelShare(secondsOf(tenth * 100)) ?? 0);
+  const seconds = (bursts * burstEveryMs) / 1_000;
   return {
-    ...meter.between(from, to),
-    seconds: secondsOf(0),
-    inBand: shares[0] ?? 0,
-    inBandAnyPhase: shares.reduce((sum, share) => sum + share, 0) / shares.length,
-    reports: application.reports.filter(({ burst }) => burst >= firstBurst && burst < firstBurst + bursts),
+    load,
+    seconds,
+    learned: learn === "once" ? "in the first run" : "in each run",
+    ...medians(results),
+    runs: results,
   };
 }
 
-/** Whether each report gave the same rows in both phases. */
-function sameResults(naive: readonly ReportLine[], gated: readonly ReportLine[], cycle: number): boolean {
-  const keyed = (reports: readonly ReportLine[]) =>
-    reports.map(({ burst, index, name, checksum }) => `${burst % cycle} ${index} ${name} ${checksum}`).sort();
-  return JSON.stringify(keyed(naive)) === JSON.stringify(keyed(gated));
+/** A line a figure: its median, and each run's. */
+function table({ load, seconds, learned, runs }: Awaited<ReturnType<typeof measurePostgres>>): string {
+  const rows = Object.entries(medians(runs)).map(([name, median]) => [
+    name,
+    String(median),
+    ...runs.map((run) => String(Object.entries(run).find(([key]) => key === name)?.[1])),
+  ]);
+  const lines = [["", "median", ...runs.map((_, index) => `run ${index + 1}`)], ...rows];
+  const text = lines.map((line) =>
+    line.map((cell, column) => (column === 0 ? cell.padEnd(22) : cell.padStart(9))).join(""),
+  );
+  return [`${load}, ${seconds} s naive and ${seconds} s gated, costs learned ${learned}`, ...text, ""].join("\n");
 }

@@ -1,5 +1,6 @@
 import { PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import type { Command } from "commander";
+import { loadOf } from "../core/workload/measures.ts";
 import { LocalError } from "../local/errors.ts";
 import { createEventBridge } from "../platform/aws.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -19,7 +20,7 @@ interface CostsOptions {
 export function addCosts(program: Command, run: (action: Promise<ExitStatus>) => Promise<void>): void {
   program
     .command("costs")
-    .description("what each query costs, with a standard deviation, sorted by the load that it causes")
+    .description("what each query costs, with a standard deviation and its unit, sorted by the load that it causes")
     .option("--top <number>", "only the first so many", parseCount)
     .option("--estimate", "estimate now instead of waiting for the minute", false)
     .option("--json", "one JSON object", false)
@@ -68,15 +69,15 @@ async function requestEstimate(connection: Connection, serverId: string): Promis
 
 interface QueryCost extends StoredCost {
   readonly queryId: string;
-  /** Its part of the load that all executions seen so far caused, over the three resources. */
+  /** Its part of the load that all executions seen so far caused (`loadOf`). */
   readonly loadShare: number;
 }
 
-function byLoad({ costs }: Costs): QueryCost[] {
-  const loadOf = ({ mean, seen }: StoredCost) => seen * Math.max(0, mean[0] + mean[1] + mean[2]);
-  const total = costs.values().reduce((sum, cost) => sum + loadOf(cost), 0);
+export function byLoad({ costs }: Costs): QueryCost[] {
+  const caused = (cost: StoredCost) => cost.seen * loadOf(cost);
+  const total = costs.values().reduce((sum, cost) => sum + caused(cost), 0);
   return [...costs]
-    .map(([queryId, cost]) => ({ queryId, ...cost, loadShare: total > 0 ? loadOf(cost) / total : 0 }))
+    .map(([queryId, cost]) => ({ queryId, ...cost, loadShare: total > 0 ? caused(cost) / total : 0 }))
     .sort((a, b) => b.loadShare - a.loadShare || (a.queryId < b.queryId ? -1 : 1));
 }
 
@@ -98,25 +99,32 @@ function sureness({ quality }: Costs): string[] {
   ];
 }
 
-function screen(stored: Costs, queries: readonly QueryCost[]): string {
-  const now = systemClock.now();
+/** Costs in percent of a tick; where executions last (`durationMs`) in CPU ms, KiB and MiB, with the duration. */
+export function screen(stored: Costs, queries: readonly QueryCost[], now = systemClock.now()): string {
   const value = ({ mean, sd }: StoredCost, resource: 0 | 1 | 2) =>
     `${mean[resource].toFixed(1)} ±${sd[resource].toFixed(1)}`;
+  const lasting = queries.some(({ durationMs }) => durationMs !== undefined);
   const rows = queries.map((query) => [
     query.queryId,
     value(query, 0),
     value(query, 1),
     value(query, 2),
+    ...(lasting ? [query.durationMs === undefined ? "-" : `${Math.round(query.durationMs)} ms`] : []),
     formatCount(query.seen),
     formatAge(query.lastSeenAt, now),
     formatShare(query.loadShare),
   ]);
   const unreadable = stored.unreadable.map(({ key, problem }) => `cannot be read: ${key}: ${problem}`);
   return [
-    `version ${stored.version}, estimated ${formatAge(stored.estimatedAt, now)} from ${formatCount(stored.windows)} windows; percent of a tick`,
+    `version ${stored.version}, estimated ${formatAge(stored.estimatedAt, now)} from ${formatCount(stored.windows)} windows; ${lasting ? "of one execution" : "percent of a tick"}`,
     ...sureness(stored),
     ...formatOdd(stored),
-    formatTable(["query", "cpu", "io", "memory", "seen", "last seen", "load"], rows),
+    formatTable(
+      lasting
+        ? ["query", "cpu ms", "io KiB", "memory MiB", "lasts", "seen", "last seen", "load"]
+        : ["query", "cpu", "io", "memory", "seen", "last seen", "load"],
+      rows,
+    ),
     ...unreadable,
   ].join("\n");
 }

@@ -48,6 +48,8 @@ export interface DemoApplicationOptions {
   /** Bursts whose numbers are equal modulo this ask for the same. */
   readonly cycle: number;
   readonly prepare: boolean;
+  /** Of load `tpch`: a file with what `readTpchQueries` read. */
+  readonly queriesFile?: string | undefined;
 }
 
 /** Runs until `stop`; what it told is kept. */
@@ -62,7 +64,7 @@ export class DemoApplication {
   readonly #exited: Promise<number | null>;
   readonly #kill = () => void this.#child.kill("SIGKILL");
 
-  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, cycle, prepare }: DemoApplicationOptions) {
+  constructor({ load, mode, environment, databaseUrl, gatekeeperUrl, ...options }: DemoApplicationOptions) {
     this.#child = spawn(nodeBinary, ["--disable-warning=ExperimentalWarning", "demo/postgres/application.ts"], {
       cwd: root,
       env: childEnvironment({
@@ -71,8 +73,9 @@ export class DemoApplication {
         EVENKEEL_GATE_URL: gatekeeperUrl,
         EVENKEEL_GATE_MODE: mode,
         EVENKEEL_LOAD: load,
-        BURST_CYCLE: String(cycle),
-        PREPARE: prepare ? "yes" : "no",
+        BURST_CYCLE: String(options.cycle),
+        PREPARE: options.prepare ? "yes" : "no",
+        ...(options.queriesFile && { QUERIES_FILE: options.queriesFile }),
       }),
       stdio: ["ignore", "pipe", "inherit"],
       // A Ctrl-C at the terminal is for who started it.
@@ -118,6 +121,11 @@ export class DemoApplication {
 
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** No burst begins any more; the background goes on. */
+  endBursts(): void {
+    this.#child.kill("SIGUSR2");
   }
 
   /** Lets what was asked for come to its end, and waits for that. */

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Makes the embedded emulator's Python environment, .local/venv, from the locked list in requirements.txt, unless it is
-# there and up to date. PYTHON names another python3. What stands in the way is told in one line.
+# there and up to date; with a name, such as tpch, .local/venv-tpch from requirements-tpch.txt. PYTHON names another
+# python3. What stands in the way is told in one line.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-home=.local/venv
-wanted=$(cksum <local/requirements.txt)
+suffix=${1:+-$1}
+list=local/requirements$suffix.txt
+home=.local/venv$suffix
+wanted=$(cksum <"$list")
 
 stop() {
   echo "evenkeel: $1" >&2
@@ -23,12 +26,12 @@ command -v "$python" >/dev/null 2>&1 ||
 
 # Made beside its place and moved there whole: a run that was cut off, or another one at the same time, does no harm.
 mkdir -p .local
-draft=.local/venv-$$
+draft=$home.$$
 trap 'rm -rf "$draft"' EXIT
 "$python" -m venv "$draft" || stop "cannot make a Python environment in .local (is the disk full?)"
 "$draft/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
-  --only-binary :all: -r local/requirements.txt ||
-  stop "cannot install the embedded emulator, above it says why: is the Python package index reachable, and the disk not full?"
+  --only-binary :all: -r "$list" ||
+  stop "cannot install the packages of $list, above it says why: is the Python package index reachable, and the disk not full?"
 echo "$wanted" >"$draft/requirements.cksum"
 rm -rf "$home"
 mv "$draft" "$home"

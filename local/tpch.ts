@@ -2,7 +2,9 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "pg";
+import { z } from "zod";
 import { LocalError } from "./errors.ts";
+import { root } from "./paths.ts";
 import type { Postgres } from "./postgres.ts";
 import { childEnvironment, run } from "./process.ts";
 import { ensurePython } from "./python.ts";
@@ -62,6 +64,25 @@ export async function ensureTpch(
     await admin.end();
   }
   return postgres.url(database);
+}
+
+const published = z.object({ number: z.int(), sql: z.string() });
+export type PublishedQuery = z.infer<typeof published>;
+
+/**
+ * The 22 queries of TPC-H with their validation parameters, as the package of DuckDB's TPC-H extension has them.
+ * @throws LocalError
+ */
+export async function readTpchQueries(signal?: AbortSignal): Promise<PublishedQuery[]> {
+  const python = await ensurePython(signal, "tpch");
+  const { exit, output } = await run(python, [join(root, "local", "tpch-queries.py")], {
+    environment: childEnvironment(),
+    directory: root,
+    signal,
+  });
+  const lines = output.trimEnd().split("\n");
+  if (exit.code !== 0) throw new LocalError(`the queries of TPC-H cannot be read: ${lines.at(-1)}`);
+  return lines.map((line) => published.parse(JSON.parse(line)));
 }
 
 async function generate(files: string, signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProcessTree } from "../../services/sampler/process-tree.ts";
 
-const everyMs = 100;
+export const meterEveryMs = 100;
 
 /** The bench's own readings of a server's processor time, apart from sampler and gatekeeper. */
 export class Meter {
@@ -23,7 +23,7 @@ export class Meter {
     while (!this.#stop.signal.aborted) {
       const usage = tree.read();
       if (usage) this.#readings.push({ at: performance.timeOrigin + performance.now(), ...usage });
-      await sleep(everyMs);
+      await sleep(meterEveryMs);
     }
   }
 

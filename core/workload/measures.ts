@@ -1,5 +1,5 @@
 /** The measures that bench, scheduler and console share: share of windows in band, and delays. */
-import { type Band, type Resource, resources } from "./types.ts";
+import { type Band, type CostEstimate, type Resource, resources } from "./types.ts";
 
 type Metrics = Readonly<Record<Resource, Band>>;
 
@@ -47,11 +47,47 @@ export function isLevel(usage: number, mean: number, width = 0.1): boolean {
   return Math.abs(usage - mean) <= width * mean;
 }
 
+/** The mean that a judge of seconds goes by is of about so many. */
+const meanGain = 1 / 120;
+
+/** Judges second after second where executions last: against the mean of those before, since what is to come cannot count yet. */
+export class SecondJudge {
+  #mean = 0;
+  #active = 0;
+
+  /**
+   * @param used CPU of the second, in any unit that stays
+   * @param ran executions that began in it
+   * @param waited whether an execution waited in it
+   * @returns also the mean that it was judged by
+   */
+  judge(used: number, ran: number, waited: boolean, width = 0.1): WindowJudgement & { readonly level: number } {
+    if (waited || ran > 0) this.#mean += (used - this.#mean) * Math.max(meanGain, 1 / ++this.#active);
+    const level = this.#mean;
+    const deviation = level > 0 ? Math.abs(used - level) / level : 0;
+    return { inBand: isLevel(used, level, width), idle: ran === 0 && waited, deviation, level };
+  }
+}
+
 /** The share of seconds in band; undefined of none. `usages`: the CPU of each second in which work waited or ran. */
 export function levelShare(usages: readonly number[], width = 0.1): number | undefined {
   if (usages.length === 0) return undefined;
-  const mean = usages.reduce((sum, usage) => sum + usage, 0) / usages.length;
-  return usages.filter((usage) => isLevel(usage, mean, width)).length / usages.length;
+  const level = mean(usages);
+  return usages.filter((usage) => isLevel(usage, level, width)).length / usages.length;
+}
+
+/**
+ * The load that executions of a cost cause, for comparing queries of one server: the sum over the resources; where
+ * executions last, whose resources have units of their own, the CPU, which is what is levelled there.
+ */
+export function loadOf({ mean, durationMs }: Pick<CostEstimate, "mean" | "durationMs">): number {
+  const [cpu, io, memory] = mean;
+  return durationMs === undefined ? Math.max(0, cpu + io + memory) : Math.max(0, cpu);
+}
+
+/** 0 of none. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
 /** Value at `share` (0 to 1) of ascending values, by the nearest-rank method; undefined when there are none. */

@@ -1,8 +1,10 @@
 /**
  * The application of the demonstration: a report mix that fires every 12 s in bursts over a background of short
- * transactions. Prints one JSON object a line for each report that ended, and one at its end. Settings: see `settings`.
+ * transactions. Prints one JSON object a line for each report that ended, and one at its end. SIGUSR2 ends the bursts,
+ * SIGTERM everything once what was asked for has ended. Settings: see `settings`.
  */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import pg from "pg";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
@@ -11,7 +13,7 @@ import { z } from "zod";
 import { createGate } from "../../gate/src/gate.ts";
 import { ConfigError, parseEnvironment, wholeNumber } from "../../platform/config.ts";
 import { prepareBackground, runBackground } from "./background.ts";
-import { burstEveryMs, burstOf, loadNames, type Report } from "./reports.ts";
+import { burstEveryMs, burstOf, loadNames, published, type Report } from "./reports.ts";
 
 const settings = z.object({
   DATABASE_URL: z.string(),
@@ -23,12 +25,14 @@ const settings = z.object({
   /** Bursts with an equal number within this ask for the same. */
   BURST_CYCLE: wholeNumber.default(5),
   PREPARE: z.enum(["yes", "no"]).default("yes"),
+  /** Of load `tpch`: the published queries as JSON. */
+  QUERIES_FILE: z.string().optional(),
 });
 
 /** Reports of one burst are asked for within this time, as those of a scheduler's minute are. */
 const spreadMs = 300;
 const poolSize = 20;
-const backgroundPerSecond = { heavy: 30, light: 15 } as const;
+const backgroundPerSecond = { heavy: 30, light: 15, tpch: 30 } as const;
 
 function randomOf(seed: number): () => number {
   const generator = xoroshiro128plus(seed);
@@ -38,6 +42,11 @@ function randomOf(seed: number): () => number {
 
 const unixNow = () => performance.timeOrigin + performance.now();
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 type Run = (report: Report, fn: () => Promise<pg.QueryResult>) => Promise<pg.QueryResult>;
@@ -45,7 +54,10 @@ type Run = (report: Report, fn: () => Promise<pg.QueryResult>) => Promise<pg.Que
 async function main(): Promise<void> {
   const env = parseEnvironment(settings, process.env);
   const stop = new AbortController();
+  const enough = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stop.abort());
+  stop.signal.addEventListener("abort", () => enough.abort());
+  process.once("SIGUSR2", () => enough.abort());
   const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: poolSize, application_name: "reports" });
   const short = new pg.Pool({ connectionString: env.DATABASE_URL, max: 4, application_name: "short" });
   for (const one of [pool, short]) one.on("error", (error) => say({ type: "trouble", message: error.message }));
@@ -62,8 +74,10 @@ async function main(): Promise<void> {
           role: username,
           onWarning: ({ message }) => say({ type: "warning", message }),
         });
-  // By name: the pricing reports differ in nothing but a constant, and cost ten times as much as each other.
-  const run: Run = (report, fn) => (gate ? gate.run({ id: report.name, deferBy }, fn) : fn());
+  const queries = env.QUERIES_FILE ? published.parse(JSON.parse(readFileSync(env.QUERIES_FILE, "utf8"))) : [];
+  // Ours by name: the pricing reports differ in nothing but a constant, and cost ten times as much as each other.
+  const run: Run = ({ name, sql }, fn) =>
+    gate ? gate.run({ ...(env.EVENKEEL_LOAD === "tpch" ? { sql } : { id: name }), deferBy }, fn) : fn();
   const overheads: number[] = [];
   const outstanding = new Set<Promise<void>>();
 
@@ -96,13 +110,13 @@ async function main(): Promise<void> {
   const origin = Math.ceil(unixNow() + 500);
   let burst = 0;
   say({ type: "started", origin });
-  while (!stop.signal.aborted) {
+  while (!enough.signal.aborted) {
     const due = origin + burst * burstEveryMs;
-    while (!stop.signal.aborted && unixNow() < due) await sleep(Math.min(100, due - unixNow()));
-    if (stop.signal.aborted) break;
+    while (!enough.signal.aborted && unixNow() < due) await sleep(Math.min(100, due - unixNow()));
+    if (enough.signal.aborted) break;
     const slot = burst % env.BURST_CYCLE;
     const random = randomOf(1_000 + slot);
-    const reports = burstOf(env.EVENKEEL_LOAD, random);
+    const reports = burstOf(env.EVENKEEL_LOAD, random, queries);
     say({ type: "burst", burst, reports: reports.length, at: due });
     for (const [index, report] of reports.entries()) {
       const arrivesAt = due + (index / reports.length) * spreadMs;
@@ -113,7 +127,7 @@ async function main(): Promise<void> {
     }
     burst++;
   }
-  await Promise.all(outstanding);
+  await Promise.all([...outstanding, untilAborted(stop.signal)]);
   const transactions = await background;
   await gate?.close();
   overheads.sort((one, other) => one - other);

@@ -1,6 +1,7 @@
-/** The report mix of the demonstration: our own queries over the TPC-H schema, of different weight. */
+/** The report mixes of the demonstration: our own queries over the TPC-H schema, of different weight; or TPC-H's own. */
+import { z } from "zod";
 
-export const loadNames = ["heavy", "light"] as const;
+export const loadNames = ["heavy", "light", "tpch"] as const;
 export const burstEveryMs = 12_000;
 export type LoadName = (typeof loadNames)[number];
 
@@ -16,8 +17,14 @@ interface Kind {
   /** Draws parameters; `random` is uniform in [0, 1). */
   readonly parameters: (random: () => number) => readonly (string | number)[];
   /** How often it stands in a burst. */
-  readonly perBurst: Readonly<Record<LoadName, number>>;
+  readonly perBurst: Readonly<Record<"heavy" | "light", number>>;
 }
+
+/** The queries of TPC-H as somebody else published them. */
+export const published = z.array(z.object({ number: z.int(), sql: z.string() })).min(1);
+
+/** Streams of TPC-H's throughput test in a burst: each asks all 22 queries once. At scale factor 0.1 one takes 2 s of processor time. */
+const streams = 5;
 
 const whole = (random: () => number, least: number, most: number) => least + Math.floor(random() * (most - least + 1));
 const pick = (random: () => number, values: readonly string[]) => values[whole(random, 0, values.length - 1)] ?? "";
@@ -175,11 +182,16 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** The reports of one burst, in the order in which they are asked for. */
-export function burstOf(load: LoadName, random: () => number): Report[] {
-  const reports = Object.entries(kinds).flatMap(([name, { sql, parameters, perBurst }]) =>
-    Array.from({ length: perBurst[load] }, () => ({ name, sql, parameters: parameters(random) })),
-  );
+/** The reports of one burst, in the order in which they are asked for; `queries`: what load `tpch` asks. */
+export function burstOf(load: LoadName, random: () => number, queries: z.infer<typeof published> = []): Report[] {
+  const reports =
+    load === "tpch"
+      ? Array.from({ length: streams }, () =>
+          queries.map(({ number, sql }) => ({ name: `tpch-q${number}`, sql, parameters: [] })),
+        ).flat()
+      : Object.entries(kinds).flatMap(([name, { sql, parameters, perBurst }]) =>
+          Array.from({ length: perBurst[load] }, () => ({ name, sql, parameters: parameters(random) })),
+        );
   for (let at = reports.length - 1; at > 0; at--) {
     const other = Math.floor(random() * (at + 1));
     const [one, two] = [reports[at], reports[other]];

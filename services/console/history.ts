@@ -1,5 +1,5 @@
 /** The recorded windows of a time, an hour after the other, as buckets for a chart or as rows. */
-import { isInBand } from "../../core/workload/measures.ts";
+import { isInBand, mean, SecondJudge } from "../../core/workload/measures.ts";
 import { type Resource, resources } from "../../core/workload/types.ts";
 import type { StoredWindow } from "../../platform/tables/windows.ts";
 import type { HistoryBucket } from "./contract/history.ts";
@@ -25,15 +25,24 @@ export function ranIn({ ticks }: StoredWindow): number {
   return ticks.reduce((sum, { length }) => sum + length, 0);
 }
 
+/** Whether windows given one after the other are in band. */
+export function judgeStored(bandWidth: number): (window: StoredWindow) => boolean {
+  const seconds = new SecondJudge();
+  return (window) =>
+    window.usage
+      ? seconds.judge(mean(window.usage.cpu), ranIn(window), false, bandWidth).inBand
+      : isInBand(window.metrics, bandWidth);
+}
+
 /** Sums windows up into buckets of `stepMs`. */
 export class Buckets {
   readonly #buckets = new Map<number, { sum: Record<Resource, number>; bucket: HistoryBucket }>();
   readonly #stepMs: number;
-  readonly #bandWidth: number;
+  readonly #judge: (window: StoredWindow) => boolean;
 
   constructor(stepMs: number, bandWidth: number) {
     this.#stepMs = stepMs;
-    this.#bandWidth = bandWidth;
+    this.#judge = judgeStored(bandWidth);
   }
 
   add(window: StoredWindow): void {
@@ -48,7 +57,7 @@ export class Buckets {
     const { sum, bucket } = known;
     bucket.windows++;
     bucket.ran += ranIn(window);
-    if (isInBand(window.metrics, this.#bandWidth)) bucket.inBand++;
+    if (this.#judge(window)) bucket.inBand++;
     for (const resource of resources) {
       const { average, min, max } = window.metrics[resource];
       sum[resource] += average;

@@ -1,4 +1,5 @@
 /** The table of queries: what is believed of their costs beside what was just seen of them. */
+import { loadOf } from "../../core/workload/measures.ts";
 import type { StoredCost } from "../../platform/tables/costs.ts";
 import type { QueryRow, QuerySort } from "./contract/queries.ts";
 import type { Traffic } from "./live/traffic.ts";
@@ -8,7 +9,7 @@ import type { KnownCosts } from "./store.ts";
 export function listQueries(costs: KnownCosts | undefined, traffic: Traffic, now: number, tickMs: number): QueryRow[] {
   const ids = new Set([...(costs?.costs.keys() ?? []), ...traffic.queryIds()]);
   const rows = Array.from(ids, (queryId) => rowOf(queryId, costs?.costs.get(queryId), traffic, now, tickMs));
-  const believed = (row: QueryRow) => sumOf(row.mean ?? costs?.prior?.mean ?? [1, 1, 1]);
+  const believed = ({ queryId }: QueryRow) => loadOf(costs?.costs.get(queryId) ?? costs?.prior ?? { mean: [1, 1, 1] });
   const moving = rows.some(({ perMinute }) => perMinute > 0);
   const loads = rows.map((row) => believed(row) * (moving ? row.perMinute : row.seen));
   const total = loads.reduce((sum, load) => sum + load, 0);
@@ -27,6 +28,7 @@ export function rowOf(
     queryId,
     mean: cost ? [...cost.mean] : null,
     sd: cost ? [...cost.sd] : null,
+    durationMs: cost?.durationMs ?? null,
     seen: cost?.seen ?? 0,
     lastSeenAt: Math.max(lastAt ?? 0, cost?.lastSeenAt ?? 0) || null,
     perMinute: executions / 10,
@@ -72,7 +74,8 @@ function keyOf(row: QueryRow, sort: Exclude<QuerySort, "id">): number | null {
     case "memory":
       return row.mean?.[2] ?? null;
     case "uncertainty":
-      return row.sd ? Math.max(...row.sd) : null;
+      // Where executions last, each resource has a unit of its own.
+      return row.sd ? (row.durationMs === null ? Math.max(...row.sd) : row.sd[0]) : null;
     case "traffic":
       return row.perMinute;
     case "delay":
@@ -80,8 +83,4 @@ function keyOf(row: QueryRow, sort: Exclude<QuerySort, "id">): number | null {
     case "lastSeen":
       return row.lastSeenAt;
   }
-}
-
-function sumOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + Math.max(0, value), 0);
 }

@@ -1,4 +1,4 @@
-import { Histogram, isLevel, judgeWindow, percentile, type WindowJudgement } from "../../core/workload/measures.ts";
+import { Histogram, judgeWindow, percentile, SecondJudge } from "../../core/workload/measures.ts";
 import type { WindowRecord } from "../../platform/scheduler-status.ts";
 import type { TickEvent } from "../../platform/wire.ts";
 
@@ -7,8 +7,6 @@ const keptMinutes = 10;
 const keptWindowsMs = 60 * minuteMs;
 const mostWindows = 3_600;
 const keptPlans = 600;
-/** The mean that seconds are judged by is of about so many. */
-const meanGain = 1 / 120;
 
 interface Minute {
   readonly startsAt: number;
@@ -26,11 +24,10 @@ export class Tracker {
   #waited = false;
   /** Delays, in ticks, of what ran in the window so far. */
   #ran: number[] = [];
-  /** Where executions last: the CPU of the window so far, and the mean of windows in which work waited or ran. */
+  /** Where executions last: the CPU of the window so far. */
   #spread = false;
   #used = 0;
-  #meanUsed = 0;
-  #active = 0;
+  readonly #seconds = new SecondJudge();
   placements = 0;
 
   /** After a `hello`: `waiting` executions wait. @param spread whether executions last longer than a tick */
@@ -107,13 +104,17 @@ export class Tracker {
       this.#ran.toSorted((a, b) => a - b),
       0.95,
     );
+    const ran = this.#ran.length;
+    const { inBand, idle, deviation } = this.#spread
+      ? this.#seconds.judge(this.#used, ran, this.#waited, bandWidth)
+      : judgeWindow(metrics, ran, this.#waited, bandWidth);
     this.#windows.push({
       endedAt: now,
       lastTick,
-      ...(this.#spread
-        ? this.#judgeSecond(bandWidth)
-        : judgeWindow(metrics, this.#ran.length, this.#waited, bandWidth)),
-      ran: this.#ran.length,
+      inBand,
+      idle,
+      deviation,
+      ran,
       backlog: this.#backlog,
       delayP95Seconds: p95 === undefined ? null : (p95 * tickMs) / 1_000,
       metrics,
@@ -124,16 +125,6 @@ export class Tracker {
     this.#ran = [];
     this.#used = 0;
     this.#waited = false;
-  }
-
-  /** Against the mean of the latest seconds: what is to come cannot count yet. */
-  #judgeSecond(bandWidth: number): WindowJudgement {
-    const used = this.#used;
-    if (this.#waited || this.#ran.length > 0)
-      this.#meanUsed += (used - this.#meanUsed) * Math.max(meanGain, 1 / ++this.#active);
-    const mean = this.#meanUsed;
-    const deviation = mean > 0 ? Math.abs(used - mean) / mean : 0;
-    return { inBand: isLevel(used, mean, bandWidth), idle: this.#ran.length === 0 && this.#waited, deviation };
   }
 
   /** Executions per second over the last minutes; undefined before half a minute has passed. */

@@ -11,7 +11,7 @@ function whereIs(tool: string): string {
 }
 
 /** Runs a script of `local/` in a checkout of its own, on a machine that has only the given programs. */
-function runOnMachine(script: string, programs: Readonly<Record<string, string>>) {
+function runOnMachine(script: string, programs: Readonly<Record<string, string>>, ...args: string[]) {
   using place = temporaryDirectory();
   const bin = join(place.path, "bin");
   mkdirSync(bin);
@@ -21,7 +21,7 @@ function runOnMachine(script: string, programs: Readonly<Record<string, string>>
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(bin, name), 0o755);
   }
-  const { status, stderr } = spawnSync(join(bin, "sh"), [join(place.path, "local", script)], {
+  const { status, stderr } = spawnSync(join(bin, "sh"), [join(place.path, "local", script), ...args], {
     encoding: "utf8",
     env: { PATH: [bin].join(delimiter) },
   });
@@ -50,6 +50,18 @@ describe("the emulator's installation tells in one line that", () => {
   it("the environment cannot be made", () => {
     const { status, lines } = runOnMachine("python.sh", { python3: '[ "$1" != -m ]' });
     expect(lines).toEqual([expect.stringMatching(/cannot make a Python environment .*is the disk full/)]);
+    expect(status).toBe(3);
+  });
+
+  it.each([
+    [[], "local/requirements.txt"],
+    [["tpch"], "local/requirements-tpch.txt"],
+  ])("the packages of a list cannot be had (%s)", (args, list) => {
+    const venv = `for draft; do :; done; mkdir -p "$draft/bin"; printf '#!/bin/sh\nexit 1\n' >"$draft/bin/python"; chmod +x "$draft/bin/python"`;
+    const python3 = `case "$2" in venv) ${venv};; esac`;
+    const chmod = 'exec /bin/chmod "$@"';
+    const { status, lines } = runOnMachine("python.sh", { python3, chmod }, ...args);
+    expect(lines.at(-1)).toMatch(new RegExp(`cannot install the packages of ${list},`));
     expect(status).toBe(3);
   });
 });

@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { isInBand } from "../../../core/workload/measures.ts";
 import { type HttpApp, httpError } from "../../../platform/http.ts";
 import { describeError, type Log } from "../../../platform/log.ts";
 import type { StoredWindow } from "../../../platform/tables/windows.ts";
 import type { ExportedWindow, HistoryAnswer } from "../contract/history.ts";
-import { Buckets, ranIn, readByHour } from "../history.ts";
+import { Buckets, judgeStored, ranIn, readByHour } from "../history.ts";
 import type { Hub } from "../live/hub.ts";
 import type { ConsoleStore } from "../store.ts";
 import { available, parseQuery, rangeParameters } from "./parameters.ts";
@@ -83,6 +82,7 @@ export function addHistoryRoutes(app: HttpApp, { hub, store, log }: { hub: Hub; 
 type Pages = AsyncIterable<readonly StoredWindow[]>;
 
 async function* csvLines(pages: Pages, bandWidth: number): AsyncGenerator<string> {
+  const inBand = judgeStored(bandWidth);
   yield `${columns}\n`;
   for await (const windows of pages) {
     yield windows
@@ -90,18 +90,19 @@ async function* csvLines(pages: Pages, bandWidth: number): AsyncGenerator<string
         const { cpu, io, memory } = window.metrics;
         const bands = [cpu, io, memory].flatMap(({ average, min, max }) => [average, min, max]);
         const at = [window.endedAt, new Date(window.endedAt).toISOString(), ranIn(window)];
-        return `${[...at, isInBand(window.metrics, bandWidth), ...bands].join(",")}\n`;
+        return `${[...at, inBand(window), ...bands].join(",")}\n`;
       })
       .join("");
   }
 }
 
 async function* jsonLines(pages: Pages, bandWidth: number): AsyncGenerator<string> {
+  const inBand = judgeStored(bandWidth);
   let before = "[\n";
   for await (const windows of pages) {
     for (const window of windows) {
       const { endedAt, metrics } = window;
-      const exported = { endedAt, executions: ranIn(window), inBand: isInBand(metrics, bandWidth), ...metrics };
+      const exported = { endedAt, executions: ranIn(window), inBand: inBand(window), ...metrics };
       yield `${before}${JSON.stringify(exported satisfies ExportedWindow)}`;
       before = ",\n";
     }

@@ -52,6 +52,7 @@ export function addQueryRoutes(app: HttpApp, hub: Hub, store: ConsoleStore): voi
 const emptyRow = {
   mean: null,
   sd: null,
+  durationMs: null,
   seen: 0,
   lastSeenAt: null,
   perMinute: 0,

@@ -80,7 +80,14 @@ export function addWhyRoutes(
       at: endedAt,
       source: stored ? "table" : "stream",
       metrics: measured ? { cpu: measured.cpu, io: measured.io, memory: measured.memory } : null,
-      inBand: measured ? isInBand(measured, hub.load.bandWidth) : null,
+      // Where executions last, a second is judged by those before it, which the hub has seen.
+      inBand: hub.spread
+        ? point?.at === endedAt
+          ? point.inBand
+          : null
+        : measured
+          ? isInBand(measured, hub.load.bandWidth)
+          : null,
       bandWidth: hub.load.bandWidth,
       ticks: stored
         ? stored.ticks.map((queries, index) =>

@@ -15,8 +15,10 @@ export const windowPoint = metrics.extend({
   inBand: z.boolean(),
   /** Nothing ran though executions waited. */
   idle: z.boolean(),
-  /** Largest distance of a tick from the window's average, relative. */
+  /** Largest distance of a tick from the window's average, relative; where executions last, of the second's CPU from `level`. */
   deviation: z.number().min(0),
+  /** Where executions last: the CPU, in the unit of `cpu`, by which the second was judged; null elsewhere. */
+  level: z.number().min(0).nullable(),
   /** Whether a scheduler steered; null where that is not known. */
   steered: z.boolean().nullable(),
 });
@@ -86,6 +88,8 @@ export const liveState = z.object({
   at: time,
   serverId: z.string().nullable(),
   tickMs: z.number().positive().nullable(),
+  /** Executions last longer than a tick: CPU in percent of a core, IO in KiB a tick, memory in MiB; else all in percent of a tick. */
+  spread: z.boolean(),
   parts: z.array(part),
   /** Share of windows in band over the last minutes; null while there is no window. */
   inBand: z.object({ minute: share.nullable(), tenMinutes: share.nullable(), hour: share.nullable() }),

@@ -5,15 +5,20 @@ import { count, seconds, share, time, triple } from "./units.ts";
 /** One query, with what is believed of its cost and what was seen of it in the last ten minutes. */
 export const queryRow = z.object({
   queryId: z.string(),
-  /** CPU, IO, memory in percent of a tick, per execution; null before the first estimate that knows it. */
+  /**
+   * CPU, IO, memory of an execution: in percent of a tick, or, where executions last (`durationMs`), in CPU ms, KiB, and
+   * MiB held; null before the first estimate that knows it.
+   */
   mean: triple.nullable(),
   sd: triple.nullable(),
+  /** How long one lasts with the server to itself; null where executions fill no more than a tick. */
+  durationMs: z.number().min(0).nullable(),
   /** Executions that the estimate saw. */
   seen: count,
   /** Unix ms; null when never. */
   lastSeenAt: time.nullable(),
   perMinute: z.number().min(0),
-  /** Its part of the load of the last ten minutes, over the three resources; without any, of all that was seen. */
+  /** Its part of the load of the last ten minutes, over the three resources (CPU, where executions last); without any, of all that was seen. */
   loadShare: share,
   meanDelaySeconds: seconds.nullable(),
   /** Executions per ten seconds over the last ten minutes, oldest first; empty when none was seen. */

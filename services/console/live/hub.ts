@@ -1,4 +1,5 @@
 /** Follows every part of the loop and holds what the page shows: an hour of it, whatever happens outside. */
+import { mean } from "../../../core/workload/measures.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Log } from "../../../platform/log.ts";
 import type { ServerClient } from "../../../platform/server-client.ts";
@@ -53,6 +54,11 @@ export class Hub {
 
   get tickMs(): number | undefined {
     return this.#hello?.tickMs ?? this.#server?.tickMs;
+  }
+
+  /** Executions last longer than a tick. */
+  get spread(): boolean {
+    return this.#hello?.spread ?? this.#server?.spread ?? false;
   }
 
   get defaultDelayTicks(): number {
@@ -128,6 +134,7 @@ export class Hub {
       at,
       serverId: this.serverId ?? null,
       tickMs: this.tickMs ?? null,
+      spread: this.spread,
       parts: this.#parts.list(),
       ...this.load.figures(at, this.tickMs ?? 100),
       waiting: this.#following ? this.load.executions.waiting : null,
@@ -216,13 +223,14 @@ export class Hub {
     try {
       const windows = await store.windows(serverId, clock.now() - hourMs, clock.now());
       this.load.prepend(
-        windows.map(({ endedAt, metrics, ticks }) => ({
+        windows.map(({ endedAt, metrics, ticks, usage }) => ({
           at: endedAt,
           metrics,
           ran: ticks.reduce((sum, { length }) => sum + length, 0),
           waited: false,
           waiting: null,
           steered: null,
+          ...(usage && { cpu: mean(usage.cpu) }),
         })),
       );
     } catch (error) {

@@ -1,5 +1,5 @@
 /** What the server's events say of the load: an hour of windows and delays, and what ran when. */
-import { Histogram } from "../../../core/workload/measures.ts";
+import { Histogram, mean } from "../../../core/workload/measures.ts";
 import type { HelloEvent, TickEvent } from "../../../platform/wire.ts";
 import type { LiveState, WindowPoint } from "../contract/live.ts";
 import { Comparison } from "./comparison.ts";
@@ -20,6 +20,9 @@ export class Load {
   #ran = 0;
   #waited = false;
   #windowDelays = new Histogram();
+  /** Where executions last: the CPU of its ticks so far. */
+  #spread = false;
+  #cpu: number[] = [];
 
   get bandWidth(): number {
     return this.#windows.bandWidth;
@@ -32,6 +35,7 @@ export class Load {
 
   begin(hello: HelloEvent): void {
     this.executions.begin(hello);
+    this.#spread = hello.spread ?? false;
     this.#startWindow(hello.queue.length > 0);
   }
 
@@ -46,6 +50,7 @@ export class Load {
       this.#windowDelays.add(delayTicks);
       this.traffic.add(queryId, event.at, delayTicks);
     }
+    this.#cpu.push(event.usage?.cpu ?? 0);
     if (!event.window) return;
     this.#windows.add({
       at: event.at,
@@ -54,6 +59,7 @@ export class Load {
       waited: this.#waited,
       waiting: this.executions.waiting,
       steered,
+      ...(this.#spread && { cpu: mean(this.#cpu) }),
     });
     const point = this.#windows.since(event.at - 1)[0];
     if (point) this.#comparison.add(point, this.#windowDelays);
@@ -92,6 +98,7 @@ export class Load {
   #startWindow(waited: boolean): void {
     this.#ran = 0;
     this.#waited = waited;
+    this.#cpu = [];
     this.#windowDelays = new Histogram();
   }
 }

@@ -1,4 +1,4 @@
-import { judgeWindow } from "../../../core/workload/measures.ts";
+import { judgeWindow, SecondJudge } from "../../../core/workload/measures.ts";
 import type { Metrics } from "../../../platform/wire.ts";
 import type { WindowPoint } from "../contract/live.ts";
 
@@ -13,6 +13,8 @@ export interface ClosedWindow {
   readonly waited: boolean;
   readonly waiting: number | null;
   readonly steered: boolean | null;
+  /** Where executions last: the mean CPU of its ticks, unrounded. */
+  readonly cpu?: number | undefined;
 }
 
 /** The last hour's windows, oldest first. */
@@ -20,6 +22,7 @@ export class WindowLog {
   #points: WindowPoint[] = [];
   /** Half width of the band. */
   #bandWidth = 0.1;
+  #seconds = new SecondJudge();
 
   get bandWidth(): number {
     return this.#bandWidth;
@@ -31,14 +34,20 @@ export class WindowLog {
     this.#bandWidth = width;
     this.#points = this.#points.map((point) => ({
       ...point,
-      ...judgeWindow(point, point.ran, point.idle, width),
+      ...(point.level === null
+        ? judgeWindow(point, point.ran, point.idle, width)
+        : { inBand: point.deviation <= width }),
     }));
   }
 
-  add({ at, metrics, ran, waited, waiting, steered }: ClosedWindow): void {
-    const point = { at, ...metrics, ran, waiting, steered, ...judgeWindow(metrics, ran, waited, this.#bandWidth) };
+  add({ at, metrics, ran, waited, waiting, steered, cpu }: ClosedWindow): void {
     const last = this.#points.at(-1);
     if (last && at <= last.at) return;
+    const judgement =
+      cpu === undefined
+        ? { ...judgeWindow(metrics, ran, waited, this.#bandWidth), level: null }
+        : this.#seconds.judge(cpu, ran, waited, this.#bandWidth);
+    const point = { at, ...metrics, ran, waiting, steered, ...judgement };
     this.#points.push(point);
     const from = at - hourMs;
     const old = this.#points.findIndex((known) => known.at > from);

@@ -8,7 +8,13 @@ export const resources = ["cpu", "io", "memory"] as const;
 export type Resource = (typeof resources)[number];
 export const resourceTitles: Readonly<Record<Resource, string>> = { cpu: "CPU", io: "IO", memory: "Memory" };
 
-/** One window, or a stretch of several, of one resource, in percent. `steered` false: the scheduler was off. */
+const spreadUnits: Readonly<Record<Resource, string>> = { cpu: "% of a core", io: "KiB a tick", memory: "MiB" };
+/** The unit of a resource's usage. `spread`: executions last longer than a tick. */
+export function unitOf(resource: Resource, spread: boolean): string {
+  return spread ? spreadUnits[resource] : "%";
+}
+
+/** One window, or a stretch of several, of one resource, in its unit. `steered` false: the scheduler was off. */
 export interface BandPoint {
   readonly at: number;
   readonly average: number;
@@ -17,19 +23,26 @@ export interface BandPoint {
   readonly steered: boolean | null;
   /** Share of it that is out of band, 0 to 1. */
   readonly out: number;
+  /** What the band lies around; null: no band is kept. */
+  readonly level: number | null;
 }
 
-/** A window leaves the band when one of its ticks does. */
+/** A window leaves the band when one of its ticks does; where executions last, when its CPU does on the whole. */
 export function bandPoint(window: WindowPoint, resource: Resource, width: number): BandPoint {
-  const { average, min, max } = window[resource];
+  const { at, steered, [resource]: band } = window;
+  if (window.level !== null) {
+    const judged = resource === "cpu";
+    return { at, steered, ...band, out: Number(judged && !window.inBand), level: judged ? window.level : null };
+  }
+  const { average, min, max } = band;
   const out = min < (1 - width) * average || max > (1 + width) * average;
-  return { at: window.at, steered: window.steered, average, min, max, out: Number(out) };
+  return { at, steered, average, min, max, out: Number(out), level: average };
 }
 
 export interface BandChart {
   readonly element: HTMLElement;
   /** Shows `points`, one each `stepMs`, between two Unix times in ms, with a band of +-`width`. */
-  show(points: readonly BandPoint[], from: number, to: number, width: number, stepMs?: number): void;
+  show(points: readonly BandPoint[], shown: Omit<Shown, "points">): void;
   close(): void;
 }
 
@@ -39,6 +52,7 @@ interface Shown {
   readonly to: number;
   readonly width: number;
   readonly stepMs: number;
+  readonly unit: string;
 }
 
 /** A gap between points wider than so many steps is shown as one. */
@@ -73,13 +87,15 @@ export function createBandChart(resource: Resource, height: number): BandChart {
 
   return {
     element,
-    show(points, from, to, width, stepMs = 1_000) {
-      shown = { points, from, to, width, stepMs };
+    show(points, given) {
+      const { stepMs, unit } = given;
+      shown = { points, ...given };
       draw();
       const last = points.at(-1);
       const out = points.reduce((sum, point) => sum + point.out, 0) / points.length;
-      const range = last ? `${Math.round(last.average)} % (${last.min} to ${last.max})` : "";
-      const inBand = stepMs > 1_000 ? "" : `; ${formatShare(1 - out)} of ${points.length} windows in band`;
+      const range = last ? `${Math.round(last.average)} ${unit} (${last.min} to ${last.max})` : "";
+      const inBand =
+        stepMs > 1_000 || last?.level === null ? "" : `; ${formatShare(1 - out)} of ${points.length} windows in band`;
       const text = last ? `${range}${inBand}` : "no data yet";
       setText(figure, text);
       plot.setAttribute("aria-label", `${title}: ${text}`);
@@ -94,7 +110,7 @@ export function createBandChart(resource: Resource, height: number): BandChart {
 
 type Column = (number | null)[];
 
-const nothing: Shown = { points: [], from: 0, to: 1_000, width: 0, stepMs: 1_000 };
+const nothing: Shown = { points: [], from: 0, to: 1_000, width: 0, stepMs: 1_000, unit: "%" };
 
 function columnsOf({ points, width, stepMs }: Shown): uPlot.AlignedData {
   const x: number[] = [];
@@ -103,12 +119,12 @@ function columnsOf({ points, width, stepMs }: Shown): uPlot.AlignedData {
     x.push(at);
     for (const [index, value] of values.entries()) columns[index]?.push(value);
   };
-  for (const { at, average, min, max } of points) {
+  for (const { at, average, min, max, level } of points) {
     const seconds = at / 1_000;
     const before = x.at(-1);
     if (before !== undefined && seconds - before > (gapSteps * stepMs) / 1_000)
       push((seconds + before) / 2, [null, null, null, null, null]);
-    push(seconds, [average * (1 + width), average * (1 - width), max, min, average]);
+    push(seconds, [level && level * (1 + width), level && level * (1 - width), max, min, average]);
   }
   return [x, ...columns];
 }
@@ -136,7 +152,12 @@ function optionsOf(
     padding: [6, 22, 0, 0],
     axes: [
       { ...axis, size: 26, font: "11px system-ui", values: (_, splits) => splits.map(clockTime) },
-      { ...axis, size: 54, font: "11px system-ui", values: (_, splits) => splits.map((value) => `${value} %`) },
+      {
+        ...axis,
+        size: 54,
+        font: "11px system-ui",
+        values: (_, splits) => splits.map((value) => `${value}${shown()?.unit === "%" ? " %" : ""}`),
+      },
     ],
     series: [
       {},

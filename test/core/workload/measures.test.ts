@@ -1,5 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
-import { deviation, Histogram, isInBand, judgeWindow, percentile } from "../../../core/workload/measures.ts";
+import {
+  deviation,
+  Histogram,
+  isInBand,
+  judgeWindow,
+  loadOf,
+  percentile,
+  SecondJudge,
+} from "../../../core/workload/measures.ts";
 
 const band = (average: number, min: number, max: number) => ({ average, min, max });
 const level = band(100, 90, 110);
@@ -29,6 +37,24 @@ describe("in band", () => {
   it("tells the largest distance from the average", () => {
     expect(deviation(metrics(band(50, 45, 80)))).toBeCloseTo(0.6);
     expect(deviation(metrics(band(0, 0, 3)))).toBe(1);
+  });
+});
+
+describe("where executions last", () => {
+  it("a second is judged by the mean of those before it in which work waited or ran", () => {
+    const seconds = new SecondJudge();
+    expect(seconds.judge(100, 1, false)).toEqual({ inBand: true, idle: false, deviation: 0, level: 100 });
+    // Nothing ran or waited: it does not move the level.
+    expect(seconds.judge(10, 0, false)).toMatchObject({ inBand: false, level: 100, deviation: 0.9 });
+    // (100 + 130) / 2; 15 of 115 off.
+    expect(seconds.judge(130, 0, true)).toMatchObject({ inBand: false, idle: true, level: 115 });
+    expect(seconds.judge(130, 1, true, 0.2)).toMatchObject({ inBand: true, idle: false, level: 120 });
+  });
+
+  it("load is the CPU, since the other resources have units of their own; elsewhere all three", () => {
+    expect(loadOf({ mean: [20, 3_000, 5], durationMs: 30 })).toBe(20);
+    expect(loadOf({ mean: [20, 30, 5] })).toBe(55);
+    expect(loadOf({ mean: [-20, 0, 0] })).toBe(0);
   });
 });
 

@@ -42,6 +42,23 @@ describe("the last hour's windows", () => {
     expect(log.inBandSince(3_000)).toBeNull();
   });
 
+  it("judges a second as a whole where executions last, and anew by a band that is set", () => {
+    const log = new WindowLog();
+    // Ticks are far apart in both; the second as a whole is 8% off their mean.
+    log.add(closed(1_000, { metrics: flat(100, 90), cpu: 100 }));
+    log.add(closed(2_000, { metrics: flat(117, 90), cpu: 117.4 }));
+    expect(log.since(0).map(({ inBand, level }) => [inBand, level])).toEqual([
+      [true, 100],
+      [true, 108.7],
+    ]);
+    log.bandWidth = 0.05;
+    expect(log.since(0).map(({ inBand }) => inBand)).toEqual([true, false]);
+    // The same ticks, where executions fill no more than one.
+    log.add(closed(3_000, { metrics: flat(100, 90) }));
+    log.bandWidth = 0.1;
+    expect(log.since(0).map(({ inBand }) => inBand)).toEqual([true, true, false]);
+  });
+
   it("puts what the table has before what was seen, and nothing twice", () => {
     const log = new WindowLog();
     log.add(closed(5_000));

@@ -71,7 +71,17 @@ describe("the API", () => {
 describe("metrics", () => {
   const names = (text: string) => new Set(text.match(/\bevenkeel_[a-z0-9_]+/g));
   const state = {
-    ...{ at: 10_000, serverId: 'a"b\n', tickMs: 100, waiting: 3, keeps: "", scheduler: null, audit: null, queue: null },
+    ...{
+      at: 10_000,
+      serverId: 'a"b\n',
+      tickMs: 100,
+      spread: false,
+      waiting: 3,
+      keeps: "",
+      scheduler: null,
+      audit: null,
+      queue: null,
+    },
     parts: [{ name: "scheduler", state: "away", since: 0, problem: "gone" }],
     inBand: { minute: 0.5, tenMinutes: null, hour: null },
     delay: { minute: null, tenMinutes: null, hour: null, buckets: [] },
@@ -103,6 +113,7 @@ describe("the table of queries", () => {
     queryId,
     mean: cpu === null ? null : [cpu, 0, 0],
     sd: null,
+    durationMs: null,
     seen: 0,
     lastSeenAt: null,
     perMinute,
@@ -147,7 +158,7 @@ describe("the page's files", () => {
   });
 
   it("keep no more than an hour of windows", () => {
-    const window = { ran: 1, waiting: 0, inBand: true, idle: false, deviation: 0, steered: true };
+    const window = { ran: 1, waiting: 0, inBand: true, idle: false, deviation: 0, level: null, steered: true };
     const band = { average: 1, min: 1, max: 1 };
     const windows: Parameters<typeof mergeWindows>[0] = [];
     for (let at = 1_000; at <= 36_000_000; at += 1_000)

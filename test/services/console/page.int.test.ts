@@ -353,13 +353,15 @@ let last = "hours";
 function eventAt(at: number): LiveEvent {
   const band = { average: 100, min: 90, max: 120 };
   const metrics = { cpu: band, io: band, memory: band };
-  const window = { at, ...metrics, ran: 10, waiting: 3, inBand: false, idle: false, deviation: 0.2, steered: true };
+  const judged = { inBand: false, idle: false, deviation: 0.2, level: null, steered: true };
+  const window = { at, ...metrics, ran: 10, waiting: 3, ...judged };
   return {
     windows: [window],
     state: {
       at,
       serverId: last,
       tickMs: 100,
+      spread: false,
       parts: [],
       inBand: { minute: 0.5, tenMinutes: 0.5, hour: 0.5 },
       delay: { minute: null, tenMinutes: null, hour: null, buckets: [{ upToSeconds: null, executions: 0 }] },

@@ -1,7 +1,7 @@
 /** The recorded windows of a time, from the table. */
 import type { HistoryAnswer, HistoryBucket } from "../../contract/history.ts";
 import { request } from "../api.ts";
-import { type BandChart, createBandChart, resources } from "../band-chart.ts";
+import { type BandChart, createBandChart, resources, unitOf } from "../band-chart.ts";
 import { fill, h, setText } from "../dom.ts";
 import { formatCount, formatDuration, formatShare } from "../format.ts";
 import type { LiveStore } from "../live-store.ts";
@@ -50,6 +50,7 @@ export function createHistoryView(live: LiveStore, parameters: Parameters): View
 
   function show({ from, to, stepMs, windows, inBand, buckets }: HistoryAnswer): void {
     const width = live.state?.scheduler?.knobs.bandWidth ?? defaultWidth;
+    const spread = live.state?.spread ?? false;
     const executions = buckets.reduce((sum, { ran }) => sum + ran, 0);
     const each =
       stepMs > 1_000
@@ -63,11 +64,8 @@ export function createHistoryView(live: LiveStore, parameters: Parameters): View
     );
     for (const [resource, chart] of charts) {
       chart.show(
-        buckets.map((bucket) => point(bucket, resource)),
-        from,
-        to,
-        width,
-        stepMs,
+        buckets.map((bucket) => point(bucket, resource, spread)),
+        { from, to, width, stepMs, unit: unitOf(resource, spread) },
       );
     }
   }
@@ -84,7 +82,8 @@ export function createHistoryView(live: LiveStore, parameters: Parameters): View
   };
 }
 
-function point(bucket: HistoryBucket, resource: (typeof resources)[number]) {
-  const out = 1 - bucket.inBand / bucket.windows;
-  return { at: bucket.at, steered: null, out, ...bucket[resource] };
+/** Where executions last, what each second was judged by is not told of stretches: no band is drawn. */
+function point(bucket: HistoryBucket, resource: (typeof resources)[number], spread: boolean) {
+  const out = spread && resource !== "cpu" ? 0 : 1 - bucket.inBand / bucket.windows;
+  return { at: bucket.at, steered: null, out, level: spread ? null : bucket[resource].average, ...bucket[resource] };
 }

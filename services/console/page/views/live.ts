@@ -1,5 +1,5 @@
 /** The live view: is the load level, what does that cost, and is everything recorded. */
-import { type BandChart, bandPoint, createBandChart, resources } from "../band-chart.ts";
+import { type BandChart, bandPoint, createBandChart, resources, unitOf } from "../band-chart.ts";
 import { fill, h, setText } from "../dom.ts";
 import { formatShare } from "../format.ts";
 import type { LiveStore } from "../live-store.ts";
@@ -99,9 +99,7 @@ export function createLiveView(live: LiveStore, parameters: Parameters): View {
     for (const [resource, chart] of charts)
       chart.show(
         shown.map((window) => bandPoint(window, resource, width)),
-        from,
-        to,
-        width,
+        { from, to, width, stepMs: 1_000, unit: unitOf(resource, state.spread) },
       );
     switchCard.update(state);
     delayCard.update(state);

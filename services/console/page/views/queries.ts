@@ -14,12 +14,13 @@ const pageSize = 50;
 const refreshMs = 5_000;
 const filterPauseMs = 250;
 
+const costNote = "of an execution, ± one standard deviation";
 const columns: readonly { readonly sort: QuerySort; readonly title: string; readonly note: string }[] = [
   { sort: "id", title: "Query", note: "" },
-  { sort: "cpu", title: "CPU", note: "percent of a tick, ± one standard deviation" },
-  { sort: "io", title: "IO", note: "percent of a tick, ± one standard deviation" },
-  { sort: "memory", title: "Memory", note: "percent of a tick, ± one standard deviation" },
-  { sort: "uncertainty", title: "Unsure", note: "largest standard deviation" },
+  { sort: "cpu", title: "CPU", note: costNote },
+  { sort: "io", title: "IO", note: costNote },
+  { sort: "memory", title: "Memory", note: costNote },
+  { sort: "uncertainty", title: "Unsure", note: "largest standard deviation; where executions last, that of CPU" },
   { sort: "traffic", title: "Per minute", note: "executions over the last ten minutes" },
   { sort: "load", title: "Load", note: "its part of the load of the last ten minutes" },
   { sort: "delay", title: "Delay", note: "mean over the last ten minutes" },
@@ -132,8 +133,14 @@ export function createQueriesView(_live: LiveStore, parameters: Parameters): Vie
   };
 }
 
-export function formatCost(query: Pick<QueryRow, "mean" | "sd">, resource: 0 | 1 | 2): string {
-  return query.mean ? `${query.mean[resource].toFixed(1)} ±${(query.sd?.[resource] ?? 0).toFixed(1)}` : "–";
+/** The unit of what one execution costs: percent of a tick, or, where executions last (`spread`), CPU ms, KiB, MiB. */
+export function costUnit(resource: number, spread: boolean): string {
+  return spread ? (["ms", "KiB", "MiB"][resource] ?? "") : "%";
+}
+
+export function formatCost({ mean, sd, durationMs }: QueryRow, resource: 0 | 1 | 2): string {
+  if (!mean) return "–";
+  return `${mean[resource].toFixed(1)} ±${(sd?.[resource] ?? 0).toFixed(1)}\u00a0${costUnit(resource, durationMs !== null)}`;
 }
 
 function row(query: QueryRow, now: number): HTMLElement {
@@ -146,7 +153,7 @@ function row(query: QueryRow, now: number): HTMLElement {
     number(formatCost(query, 0)),
     number(formatCost(query, 1)),
     number(formatCost(query, 2)),
-    number(query.sd ? Math.max(...query.sd).toFixed(2) : "–"),
+    number(query.sd ? (query.durationMs === null ? Math.max(...query.sd) : query.sd[0]).toFixed(2) : "–"),
     number(perMinute),
     number(formatShare(query.loadShare, 1)),
     number(formatSeconds(query.meanDelaySeconds)),

@@ -46,7 +46,9 @@ export function createQueryView(_live: LiveStore, parameters: Parameters): View 
 }
 
 function render({ query, minutes, executions }: QueryAnswer): Child[] {
-  const cost = (resource: 0 | 1 | 2) => `${formatCost(query, resource)} % of a tick`;
+  const { durationMs } = query;
+  const cost = (resource: 0 | 1 | 2) =>
+    `${formatCost(query, resource)}${durationMs === null && query.mean ? " of a tick" : ""}`;
   const entry = (title: string, value: Child) => [h("dt", {}, title), h("dd", {}, value)];
   const facts = h(
     "dl",
@@ -54,6 +56,7 @@ function render({ query, minutes, executions }: QueryAnswer): Child[] {
     ...entry("CPU", cost(0)),
     ...entry("IO", cost(1)),
     ...entry("Memory", cost(2)),
+    ...(durationMs === null ? [] : entry("Lasts", `${Math.round(durationMs)} ms with the database to itself`)),
     ...entry("Seen by the estimate", `${formatCount(query.seen)} executions`),
     ...entry("Traffic", `${query.perMinute.toFixed(1)} a minute over ten minutes`),
     ...entry("Part of the load", formatShare(query.loadShare, 1)),

@@ -1,7 +1,7 @@
 /** Why an execution ran when it did, and what ran in a window. */
 import type { ExecutionStory, WindowStory } from "../../contract/why.ts";
 import { request } from "../api.ts";
-import { resources, resourceTitles } from "../band-chart.ts";
+import { resources, resourceTitles, unitOf } from "../band-chart.ts";
 import { type Child, fill, h } from "../dom.ts";
 import { formatCount, formatMoment, formatSeconds } from "../format.ts";
 import { executionLink, queryLink, windowLink } from "../links.ts";
@@ -9,6 +9,7 @@ import type { LiveStore } from "../live-store.ts";
 import { Loader } from "../load.ts";
 import { addressOf, type Parameters } from "../router.ts";
 import type { View } from "../view.ts";
+import { costUnit } from "./queries.ts";
 
 const farFuture = 9_999_999_999_999;
 const refreshMs = 2_000;
@@ -37,7 +38,10 @@ export function createWhyView(live: LiveStore, parameters: Parameters): View {
     } else if (window > 0) {
       settled = true;
       const address = addressOf("/api/why/window", { at: window });
-      void loader.show((signal) => request<WindowStory>(address, { signal }), renderWindow);
+      void loader.show(
+        (signal) => request<WindowStory>(address, { signal }),
+        (story) => renderWindow(story, live.state?.spread ?? false),
+      );
     }
   }
   const input = h("input", {
@@ -163,7 +167,8 @@ function renderExecution(story: ExecutionStory): Child[] {
   ];
 }
 
-function renderWindow(story: WindowStory): Child[] {
+/** `spread`: executions last, so that what started in a tick is not what the tick used. */
+function renderWindow(story: WindowStory, spread: boolean): Child[] {
   const { metrics, ticks, bandWidth } = story;
   const verdict =
     story.inBand === null
@@ -175,18 +180,21 @@ function renderWindow(story: WindowStory): Child[] {
     ? resources.map((resource, index) => {
         const { average, min, max } = metrics[resource];
         const sums = ticks.map(({ predicted }) => predicted[index] ?? 0);
-        const said = sums.length > 0 ? `${Math.min(...sums).toFixed(0)} to ${Math.max(...sums).toFixed(0)} %` : "–";
-        const limits = `${((1 - bandWidth) * average).toFixed(0)} to ${((1 + bandWidth) * average).toFixed(0)} %`;
+        const unit = unitOf(resource, spread);
+        const range = (least: number, most: number) => `${least.toFixed(0)} to ${most.toFixed(0)} ${unit}`;
+        const said = sums.length > 0 && !spread ? range(Math.min(...sums), Math.max(...sums)) : "–";
+        const limits = spread ? "–" : range((1 - bandWidth) * average, (1 + bandWidth) * average);
         return h(
           "tr",
           {},
-          ...[resourceTitles[resource], `${average} %`, `${min} to ${max} %`, limits, said].map((text) =>
+          ...[resourceTitles[resource], `${average} ${unit}`, range(min, max), limits, said].map((text) =>
             h("td", {}, text),
           ),
         );
       })
     : [];
-  const most = Math.max(1, ...ticks.map(({ predicted }) => Math.max(...predicted)));
+  const mostOf = (index: number) => Math.max(1, ...ticks.map(({ predicted }) => predicted[index] ?? 0));
+  const most = spread ? [0, 1, 2].map(mostOf) : Array(3).fill(Math.max(...[0, 1, 2].map(mostOf)));
   return [
     h(
       "section",
@@ -226,7 +234,9 @@ function renderWindow(story: WindowStory): Child[] {
             h(
               "tr",
               {},
-              ...["Tick", "CPU", "IO", "Memory", "What ran"].map((title) => h("th", { scope: "col" }, title)),
+              ...["Tick", "CPU", "IO", "Memory", spread ? "What started, and its whole cost" : "What ran"].map(
+                (title) => h("th", { scope: "col" }, title),
+              ),
             ),
           ),
           h(
@@ -241,8 +251,8 @@ function renderWindow(story: WindowStory): Child[] {
                   h(
                     "td",
                     { class: "nowrap" },
-                    meter(value / most, resources[index] ?? "cpu"),
-                    ` ${value.toFixed(0)} %`,
+                    meter(value / most[index], resources[index] ?? "cpu"),
+                    ` ${value.toFixed(0)} ${costUnit(index, spread)}`,
                   ),
                 ),
                 h(
