@@ -1,38 +1,65 @@
 /** `bench gate`: what the gate costs an application in mode observe, before a real PostgreSQL. */
-import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { mkdtempSync, openSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
-import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Pool } from "pg";
 import { createGate, type Gate } from "../gate/src/gate.ts";
 import { gatePool } from "../gate/src/pg.ts";
 import { startPostgres } from "../local/postgres.ts";
+import { canPin, cpuUs, pin, startGatekeeper } from "./gate/processes.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
-const help = `An application before a real PostgreSQL, through the gate (mode observe, a gatekeeper at work) and without it.
+const help = `An application before a real PostgreSQL, through the gate (mode observe, a gatekeeper at work) and without it, in
+short turns one after the other. Two statements: a point query (the application does nothing but wait for the next one),
+and a query of about a millisecond of PostgreSQL's time. Each twice: the gatekeeper on a core of its own, application and
+PostgreSQL on another (as in production, where it is elsewhere), and all on the same cores.
 
   bench gate [options]
 
-  --seconds <n>   of each, in turns of half a second (20)
+  --seconds <n>   of all turns together (40)
   --clients <n>   connections that run statements one after the other (8)
   --json          one JSON line for machines
+
+throughput...    statements a second through the gate over those without it: median of neighbouring turns
+gateCpuUs        processor time in the application's process that a statement takes more through the gate
+gatekeeperCpuUs  processor time of the gatekeeper for each execution
+overheadP99Ms    what a call takes longer than what it runs; with "Burst": of reports that start together on full cores;
+                 "Bare": the same measured around a gate that does nothing
 `;
 
-const turnMs = 500;
+/** A turn lasts so long before it counts: what the turn before left to do is done then. */
+const settleMs = 200;
+const countedMs = 400;
 /** One in so many statements has its constants in its text, so that the gate does not know it. */
 const literalEvery = 10;
+const burstReports = 16;
+
+type Statement = () => [text: string, values: number[]];
+type Runner = Pick<Gate, "run">;
+let asked = 0;
+
+const point: Statement = () => {
+  asked++;
+  return asked % literalEvery === 0
+    ? [`select oid, relname from pg_class where oid = ${asked}`, []]
+    : ["select oid, relname from pg_class where oid = $1", [1_000 + (asked % 300)]];
+};
+const millisecond: Statement = () => {
+  asked++;
+  const text = "select count(*), sum(length(attname)), max(md5(attname)) from pg_attribute where attnum >";
+  return asked % literalEvery === 0 ? [`${text} ${-(asked % 50)}`, []] : [`${text} $1`, [-(asked % 50)]];
+};
+const report: Statement = () => ["select sum(sqrt(n)) from generate_series(1, $1) n", [200_000]];
+const bare: Runner = { run: async (_, fn) => fn() };
 
 /** Called by `bench/main.ts`. */
 export async function gate(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      seconds: { type: "string", default: "20" },
+      seconds: { type: "string", default: "40" },
       clients: { type: "string", default: "8" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false, short: "h" },
@@ -42,28 +69,62 @@ export async function gate(args: string[]): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const seconds = positive("seconds", values.seconds);
+  const ms = positive("seconds", values.seconds) * 1_000;
   const clients = wholeNumber("clients", values.clients, 100);
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
-  const token = randomUUID();
   const postgres = await startPostgres({ directory });
-  const gatekeeper = startGatekeeper(directory, token);
-  const pool = new Pool({ connectionString: postgres.url(), max: clients });
+  const gatekeeper = await startGatekeeper(directory);
+  const pool = new Pool({
+    connectionString: postgres.url(),
+    max: Math.max(clients, burstReports),
+    idleTimeoutMillis: 0,
+  });
   try {
     const observing = createGate({
-      ...{ url: await gatekeeper.url, token, database: "postgres", role: "bench", mode: "observe" },
+      ...{ url: gatekeeper.url, token: gatekeeper.token, database: "postgres", role: "bench", mode: "observe" },
       onWarning: ({ message }) => process.stderr.write(`${message}\n`),
     });
-    const overheads = await overheadPerCall(pool, observing, clients, Math.min(10, seconds) * 1_000);
-    const { ratio, ungated, gated } = await throughput(pool, gatePool(pool, observing), clients, seconds * 1_000);
+    await Promise.all(Array.from({ length: burstReports }, () => pool.query("select pg_sleep(0.1)")));
+    const throughput = (statement: Statement) =>
+      throughputOf({
+        pool,
+        gated: gatePool(pool, observing),
+        clients,
+        statement,
+        ms: ms / 6,
+        gatekeeper: gatekeeper.pid,
+      });
+    const here = [process.pid, postgres.pid];
+    const ownCore = canPin();
+    if (ownCore) {
+      pin(here, "0");
+      pin([gatekeeper.pid], "1");
+    }
+    const apart = ownCore ? { point: await throughput(point), millisecond: await throughput(millisecond) } : undefined;
+    if (ownCore) pin([...here, gatekeeper.pid], `0-${availableParallelism() - 1}`);
+    const shared = { point: await throughput(point), millisecond: await throughput(millisecond) };
+    const [calls = [], bareCalls = []] = await overheads(
+      [observing, bare],
+      (runner) => steady(pool, runner, clients),
+      ms / 6,
+    );
+    const [burst = [], bareBurst = []] = await overheads([observing, bare], (runner) => burstOf(pool, runner), ms / 6);
     await observing.close();
     const result = {
-      calls: overheads.length,
-      overheadP50Ms: rounded(quantile(overheads, 0.5), 4),
-      overheadP99Ms: rounded(quantile(overheads, 0.99), 4),
-      perSecondUngated: rounded(ungated, 0),
-      perSecondGated: rounded(gated, 0),
-      throughputRatio: rounded(ratio, 4),
+      throughputOwnCore: share(apart?.millisecond.ratio),
+      throughputOwnCorePoint: share(apart?.point.ratio),
+      throughputShared: share(shared.millisecond.ratio),
+      throughputSharedPoint: share(shared.point.ratio),
+      perSecondPoint: rounded(shared.point.ungated, 0),
+      perSecondMillisecond: rounded(shared.millisecond.ungated, 0),
+      ungatedCpuUs: rounded((apart ?? shared).point.ungatedCpuUs, 1),
+      gateCpuUs: rounded((apart ?? shared).point.gateCpuUs, 1),
+      gatekeeperCpuUs: rounded((apart ?? shared).point.gatekeeperCpuUs, 1),
+      overheadP50Ms: rounded(quantile(calls, 0.5), 4),
+      overheadP99Ms: rounded(quantile(calls, 0.99), 4),
+      overheadP99MsBare: rounded(quantile(bareCalls, 0.99), 4),
+      overheadP99MsBurst: rounded(quantile(burst, 0.99), 4),
+      overheadP99MsBurstBare: rounded(quantile(bareBurst, 0.99), 4),
     };
     print(result, values.json);
   } finally {
@@ -74,91 +135,111 @@ export async function gate(args: string[]): Promise<void> {
   }
 }
 
-/** Nothing is sent on: that is another process's time. */
-function startGatekeeper(directory: string, token: string) {
-  const nowhere = "http://127.0.0.1:1";
-  const names = ["EXECUTIONS_TABLE", "WINDOWS_TABLE", "SERVERS_TABLE"].map((name) => [`EVENKEEL_${name}`, "none"]);
-  const child = spawn(process.execPath, ["services/gatekeeper/main.ts"], {
-    env: {
-      ...process.env,
-      ...Object.fromEntries(names),
-      ...{ EVENKEEL_QUEUE_URL: `${nowhere}/none.fifo`, AWS_ENDPOINT_URL: nowhere, AWS_REGION: "us-east-1" },
-      ...{ AWS_ACCESS_KEY_ID: "none", AWS_SECRET_ACCESS_KEY: "none", PORT: "0" },
-      ...{ EVENKEEL_DATA_DIR: join(directory, "gatekeeper"), EVENKEEL_TOKEN: token },
-    },
-    stdio: ["ignore", "pipe", openSync(join(directory, "gatekeeper.log"), "a")],
-  });
-  const ended = once(child, "exit");
-  return {
-    url: Promise.race([
-      once(createInterface({ input: child.stdout ?? process.stdin }), "line").then(([line]) =>
-        String(line).replace("listening ", ""),
-      ),
-      ended.then(() => Promise.reject(new Error("the gatekeeper ended before it listened"))),
-    ]),
-    async stop() {
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
+function share(ratio: number | undefined): number | null {
+  return ratio === undefined ? null : rounded(ratio, 4);
 }
 
-let statements = 0;
-/** Of a point query, as most of an application's are. */
-function nextStatement(): [text: string, values: number[]] {
-  statements++;
-  return statements % literalEvery === 0
-    ? [`select oid, relname from pg_class where oid = ${statements}`, []]
-    : ["select oid, relname from pg_class where oid = $1", [1_000 + (statements % 300)]];
+interface Turn {
+  readonly perSecond: number;
+  /** Of this process, each statement. */
+  readonly cpuUs: number;
+  readonly gatekeeperUs: number;
 }
 
-/** Ms that each call takes longer than what it runs: until that is called, and after it has its result. */
-async function overheadPerCall(pool: Pool, observing: Gate, clients: number, ms: number): Promise<number[]> {
-  const overheads: number[] = [];
-  const until = performance.now() + ms;
-  const client = async () => {
-    while (performance.now() < until) {
-      const [sql, values] = nextStatement();
-      let [called, returned] = [0, 0];
-      const asked = performance.now();
-      await observing.run({ sql, deferBy: 0 }, async () => {
-        called = performance.now();
-        const result = await pool.query(sql, values);
-        returned = performance.now();
-        return result;
-      });
-      overheads.push(called - asked + (performance.now() - returned));
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, client));
-  return overheads;
+interface ThroughputOptions {
+  readonly pool: Pool;
+  readonly gated: Pool;
+  readonly clients: number;
+  readonly statement: Statement;
+  readonly ms: number;
+  /** Its process id. */
+  readonly gatekeeper: number;
 }
 
-/** Statements a second through each pool, in turns; `ratio`: the median of neighbouring turns'. */
-async function throughput(ungatedPool: Pool, gatedPool: Pool, clients: number, ms: number) {
-  const turn = async (pool: Pool) => {
-    const from = performance.now();
+/** Turns without and with the gate, neither always first; medians over pairs of neighbouring turns. */
+async function throughputOf({ pool, gated, clients, statement, ms, gatekeeper }: ThroughputOptions) {
+  const turn = async (through: Pool): Promise<Turn> => {
     let done = 0;
+    let over = false;
     const client = async () => {
-      while (performance.now() - from < turnMs) {
-        await pool.query(...nextStatement());
+      while (!over) {
+        await through.query(...statement());
         done++;
       }
     };
-    await Promise.all(Array.from({ length: clients }, client));
-    return (done / (performance.now() - from)) * 1_000;
+    const running = Promise.all(Array.from({ length: clients }, client));
+    await Promise.race([running, sleep(settleMs)]);
+    const before = { at: performance.now(), done, cpu: process.cpuUsage(), gatekeeper: cpuUs(gatekeeper) };
+    await Promise.race([running, sleep(countedMs)]);
+    const seconds = (performance.now() - before.at) / 1_000;
+    const count = done - before.done;
+    const { user, system } = process.cpuUsage(before.cpu);
+    const gatekeeperUs = (cpuUs(gatekeeper) - before.gatekeeper) / count;
+    over = true;
+    await running;
+    return { perSecond: count / seconds, cpuUs: (user + system) / count, gatekeeperUs };
   };
-  await turn(ungatedPool);
-  await turn(gatedPool);
-  const [ratios, ungated, gated]: [number[], number[], number[]] = [[], [], []];
-  for (let pair = 0; pair * turnMs < ms; pair++) {
-    // Neither is always first.
-    const first = await turn(pair % 2 === 0 ? ungatedPool : gatedPool);
-    const second = await turn(pair % 2 === 0 ? gatedPool : ungatedPool);
-    const [without, through] = pair % 2 === 0 ? [first, second] : [second, first];
-    ratios.push(through / without);
-    ungated.push(without);
-    gated.push(through);
+  await turn(pool);
+  await turn(gated);
+  const pairs: { without: Turn; through: Turn }[] = [];
+  const until = performance.now() + ms;
+  do {
+    if (pairs.length % 2 === 0) pairs.push({ without: await turn(pool), through: await turn(gated) });
+    else {
+      const through = await turn(gated);
+      pairs.push({ without: await turn(pool), through });
+    }
+  } while (performance.now() < until);
+  const median = (of: (pair: { without: Turn; through: Turn }) => number) => quantile(pairs.map(of), 0.5);
+  return {
+    ratio: median(({ without, through }) => through.perSecond / without.perSecond),
+    ungated: median(({ without }) => without.perSecond),
+    ungatedCpuUs: median(({ without }) => without.cpuUs),
+    gateCpuUs: median(({ without, through }) => through.cpuUs - without.cpuUs),
+    gatekeeperCpuUs: median(({ through }) => through.gatekeeperUs),
+  };
+}
+
+/** Ms that calls take longer than what they run, through each runner in turns. */
+async function overheads(
+  runners: readonly Runner[],
+  turn: (runner: Runner) => Promise<number[]>,
+  ms: number,
+): Promise<number[][]> {
+  const all: number[][] = runners.map(() => []);
+  const until = performance.now() + ms;
+  while (performance.now() < until) {
+    for (const [index, runner] of runners.entries()) all[index]?.push(...(await turn(runner)));
   }
-  return { ratio: quantile(ratios, 0.5), ungated: quantile(ungated, 0.5), gated: quantile(gated, 0.5) };
+  return all;
+}
+
+/** Until what it runs is called, and after that has its result. */
+async function overheadOf(pool: Pool, runner: Runner, statement: Statement): Promise<number> {
+  const [sql, values] = statement();
+  let [called, returned] = [0, 0];
+  const from = performance.now();
+  await runner.run({ sql, deferBy: 0 }, async () => {
+    called = performance.now();
+    const result = await pool.query(sql, values);
+    returned = performance.now();
+    return result;
+  });
+  return called - from + (performance.now() - returned);
+}
+
+async function steady(pool: Pool, runner: Runner, clients: number): Promise<number[]> {
+  const measured: number[] = [];
+  const until = performance.now() + countedMs;
+  const client = async () => {
+    while (performance.now() < until) measured.push(await overheadOf(pool, runner, point));
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  return measured;
+}
+
+/** Reports that start together, a burst after a pause. */
+async function burstOf(pool: Pool, runner: Runner): Promise<number[]> {
+  await sleep(100);
+  return Promise.all(Array.from({ length: burstReports }, () => overheadOf(pool, runner, report)));
 }

@@ -22,25 +22,15 @@ const statement = z.union([
 ]);
 export type GateStatement = z.infer<typeof statement>;
 
-const execution = { id: identifier, statement: index };
-
 export const gateEvent = z.discriminatedUnion("type", [
   /** Waits for its release, for `withinMs` more at the longest. Shadow: it runs already; what would have become of it is told. */
   z.strictObject({
     type: z.literal("queued"),
-    ...execution,
+    id: identifier,
+    statement: index,
     agoMs: age,
-    withinMs: z.number().min(0).max(86_400_000),
+    withinMs: age,
     shadow: z.boolean(),
-  }),
-  z.strictObject({ type: z.literal("begun"), ...execution, arrivedAgoMs: age, agoMs: age }),
-  /** Complete in itself: its `begun` need not have come. */
-  z.strictObject({
-    type: z.literal("ended"),
-    ...execution,
-    arrivedAgoMs: age,
-    agoMs: age,
-    durationMs: z.number().min(0).max(86_400_000),
   }),
   /** Was given up before it began. */
   z.strictObject({ type: z.literal("cancelled"), id: identifier }),
@@ -49,7 +39,38 @@ export const gateEvent = z.discriminatedUnion("type", [
 ]);
 export type GateEvent = z.infer<typeof gateEvent>;
 
-/** `POST /gate`: what happened in one process of an application, in order. May be sent again: ids tell what is known. */
+const mostExecutions = 2_000;
+/** A column is checked in one pass: ten thousand executions a second come through here. */
+function column<Value extends number | null>(of: z.ZodType<Value>, most: number, whole: boolean, what: string) {
+  const holds = (value: Value) =>
+    value === null || (value >= 0 && value <= most && (!whole || Number.isInteger(value)));
+  return z
+    .array(of)
+    .max(mostExecutions, ofList)
+    .refine((values) => values.every(holds), what);
+}
+const ages = "each is 0 to 86400000 ms";
+
+/** Executions that have begun or ended, a list a property: many come at once, and are to cost little. */
+const executions = z
+  .strictObject({
+    /** Counts the executions of the process: `<process>-<number>` is an execution's id. */
+    number: column(z.number(), Number.MAX_SAFE_INTEGER, true, "each is a whole number"),
+    statement: column(z.number(), 9_999, true, "each is the index of a statement"),
+    /** How long it was held. */
+    heldMs: column(z.number(), 86_400_000, false, ages),
+    /** How long ago it began. */
+    agoMs: column(z.number(), 86_400_000, false, ages),
+    /** How long it ran; null while it runs. Complete in itself: that it began need not have been told. */
+    durationMs: column(z.number().nullable(), 86_400_000, false, ages),
+  })
+  .refine(
+    (columns) => Object.values(columns).every(({ length }) => length === columns.number.length),
+    "all lists are of the same length",
+  );
+export type GateExecutions = z.infer<typeof executions>;
+
+/** `POST /gate`: what happened in one process of an application. May be sent again: ids tell what is known. */
 export const gateBatch = z.strictObject({
   /** One run of one process. */
   process: identifier,
@@ -62,7 +83,9 @@ export const gateBatch = z.strictObject({
   /** The process says goodbye. */
   closing: z.boolean().optional(),
   statements: z.array(statement).max(2_000, ofList),
+  /** In order; `executions` came after them. */
   events: z.array(gateEvent).max(2_000, ofList),
+  executions,
 });
 export type GateBatch = z.infer<typeof gateBatch>;
 

@@ -54,34 +54,55 @@ export function createGateOver(transport: Transport, options: GateOptions, warn 
   globalThis.process.on("beforeExit", close);
 
   /** Runs it and takes note of when it began and ended. */
-  function execute<Result>(execution: Execution, fn: () => Result | PromiseLike<Result>): Promise<Result> {
-    link.record.begin(execution);
+  function execute<Result>(
+    execution: Execution,
+    held: boolean,
+    fn: () => Result | PromiseLike<Result>,
+  ): Promise<Result> {
+    link.record.begin(execution, held);
     link.told();
     const end = () => {
       link.record.end(execution);
       link.told();
     };
-    // Once only: a query builder runs its query whenever its `then` is called.
-    const result = new Promise<Result>((resolve) => resolve(fn()));
-    result.then(end, end);
-    return result;
+    return called(fn).then(
+      (value) => {
+        end();
+        return value;
+      },
+      (error) => {
+        end();
+        throw error;
+      },
+    );
   }
 
   return {
     mode,
-    async run(work, fn) {
-      if (closed) return fn();
+    // Not async: each call would pay for more promises.
+    run(work, fn) {
+      if (closed) return called(fn);
       const ms = mode === "observe" ? 0 : holdMs(work, warn);
-      const statement = statements.of(work);
-      const execution = link.record.arrive(statement);
-      if (ms === 0) return execute(execution, fn);
-      if (mode === "shadow") link.shadow(execution, ms);
-      else await held(link, execution, ms, work.signal);
-      return execute(execution, fn);
+      const execution = link.record.arrive(statements.of(work));
+      if (ms === 0) return execute(execution, false, fn);
+      if (mode === "enforce") return held(link, execution, ms, work.signal).then(() => execute(execution, true, fn));
+      link.shadow(execution, ms);
+      return execute(execution, false, fn);
     },
     status: () => ({ connected: link.up === true, held: link.held }),
     close,
   };
+}
+
+/** Calls it once, and what it throws becomes a rejection. A query builder runs its query whenever its `then` is called. */
+function called<Result>(fn: () => Result | PromiseLike<Result>): Promise<Result> {
+  try {
+    const result = fn();
+    if (result instanceof Promise && result.then === Promise.prototype.then) return result;
+    return Promise.resolve(result);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function held(link: Link, execution: Execution, ms: number, signal: AbortSignal | undefined): Promise<void> {

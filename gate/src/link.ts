@@ -47,7 +47,7 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.record = new Record(options.process, options.keepExecutions);
+    this.record = new Record(options.keepExecutions);
     // After a stall of this process what came meanwhile is read first.
     this.#watch = setInterval(() => setImmediate(() => this.#listen()).unref(), silenceMs / 4);
     this.#watch.unref();
@@ -81,26 +81,27 @@ export class Link {
       over = true;
       clearTimeout(limit);
       clearTimeout(answer);
-      this.#held.delete(execution.id);
+      this.#held.delete(id);
       onRelease();
     };
+    const id = this.#idOf(execution);
     const limit = setTimeout(release, ms);
     // Cleared by the first sign that the gatekeeper has it.
     const answer = setTimeout(() => {
-      if (this.#unanswered.has(execution.id)) release();
-      this.#unanswered.delete(execution.id);
+      if (this.#unanswered.has(id)) release();
+      this.#unanswered.delete(id);
     }, this.#options.answerWithinMs);
-    this.#unanswered.add(execution.id);
-    this.#held.set(execution.id, { execution, until: execution.arrivedAt + ms, release });
+    this.#unanswered.add(id);
+    this.#held.set(id, { execution, until: execution.arrivedAt + ms, release });
     this.#ask(execution, ms, false);
     return () => {
       if (over) return;
       over = true;
       clearTimeout(limit);
       clearTimeout(answer);
-      this.#held.delete(execution.id);
-      this.#unanswered.delete(execution.id);
-      this.#firsts.push({ event: { type: "cancelled", id: execution.id } });
+      this.#held.delete(id);
+      this.#unanswered.delete(id);
+      this.#firsts.push({ event: { type: "cancelled", id } });
       this.told();
     };
   }
@@ -127,19 +128,24 @@ export class Link {
   }
 
   #ask(execution: Execution, ms: number, shadow: boolean): void {
-    const event = { type: "queued", id: execution.id, agoMs: 0, withinMs: ms, shadow };
+    const event = { type: "queued", id: this.#idOf(execution), agoMs: 0, withinMs: ms, shadow };
     this.#firsts.push({ event, statement: execution.statement });
     if (this.#planned || this.#posting) return;
     this.#plan(0);
   }
 
+  #idOf({ number }: Pick<Execution, "number">): string {
+    return `${this.#options.process}-${number}`;
+  }
+
+  /** Never within the caller's own turn: composing and sending is nothing that a call should wait for. */
   #plan(ms: number): void {
     this.#planned = true;
     const send = () => {
       this.#planned = false;
       void this.#post();
     };
-    if (ms <= 0) queueMicrotask(send);
+    if (ms <= 0) setImmediate(send).unref();
     else setTimeout(send, ms).unref();
   }
 
@@ -178,20 +184,21 @@ export class Link {
 
   #compose(firsts: readonly { event: object; statement?: Statement }[]) {
     const { process, application, database, role, mode } = this.#options;
-    const heads: object[] = [];
-    const { batch, statements, events } = this.record.take();
+    const events: object[] = [];
+    const { batch, statements, executions, lost } = this.record.take();
     for (const { event, statement } of firsts) {
-      if (!statement) heads.push(event);
+      if (!statement) events.push(event);
       else {
         const known = statements.indexOf(statement);
-        heads.push({ ...event, statement: known >= 0 ? known : statements.push(statement) - 1 });
+        events.push({ ...event, statement: known >= 0 ? known : statements.push(statement) - 1 });
       }
     }
+    if (lost && batch.lost) events.push({ type: "lost", id: `${this.#idOf(batch.lost)}-lost`, ...lost });
     const body = JSON.stringify({
       ...{ process, application, database, role, mode, number: batch.number },
       ...(this.#closing && { closing: true }),
       statements: statements.map(({ wire }) => wire),
-      events: [...heads, ...events],
+      ...{ events, executions },
     });
     return { batch, statements, body };
   }

@@ -26,11 +26,17 @@ const own = ["id", "deferBy", "deadline", "signal"] as const;
  * not recorded besides.
  */
 export function gatePool<Pool extends PoolLike>(pool: Pool, gate: Gate, work: PoolWork = {}): Pool {
+  const common = { deferBy: 0, ...work };
   const query = (...args: unknown[]): unknown => {
+    const [text] = args;
+    // Most calls: there is nothing to take apart.
+    if (typeof text === "string" && !isCallback(args.at(-1))) {
+      return gate.run({ ...common, sql: text }, () => pool.query(...args));
+    }
     const called = callOf(args);
     if (!called) return pool.query(...args);
     const { sql, given, rest, callback } = called;
-    const result = gate.run({ deferBy: 0, ...work, ...given, sql }, () => pool.query(...rest));
+    const result = gate.run({ ...common, ...given, sql }, () => pool.query(...rest));
     return callback ? callBack(result, callback) : result;
   };
 

@@ -2,7 +2,8 @@ import type { Statement } from "./statements.ts";
 
 /** One piece of work. Times in monotonic ms. */
 export interface Execution {
-  readonly id: string;
+  /** Counts those of this process. */
+  readonly number: number;
   readonly statement: Statement;
   readonly arrivedAt: number;
   startedAt: number;
@@ -16,7 +17,8 @@ export interface Execution {
 
 /** Executions that ended and found no room. */
 export interface Lost {
-  readonly id: string;
+  /** Of one of them. */
+  readonly number: number;
   count: number;
   from: number;
   to: number;
@@ -31,8 +33,17 @@ export interface Batch {
   readonly lost: Lost | undefined;
 }
 
+/** Those of a batch as they are told, a list a property: `GateExecutions` of the gatekeeper. */
+export interface Columns {
+  readonly number: number[];
+  readonly statement: number[];
+  readonly heldMs: number[];
+  readonly agoMs: number[];
+  readonly durationMs: (number | null)[];
+}
+
 /** A batch is about so large at most. */
-const batchEvents = 1_000;
+const batchExecutions = 1_000;
 const batchCharacters = 256 * 1024;
 const longestMs = 86_400_000;
 
@@ -41,7 +52,6 @@ const longestMs = 86_400_000;
  * Telling twice does no harm: ids tell what is known.
  */
 export class Record {
-  readonly #process: string;
   readonly #keep: number;
   /** What runs. */
   readonly #open = new Set<Execution>();
@@ -52,8 +62,7 @@ export class Record {
   #count = 0;
   #batches = 0;
 
-  constructor(process: string, keep: number) {
-    this.#process = process;
+  constructor(keep: number) {
     this.#keep = keep;
   }
 
@@ -68,12 +77,21 @@ export class Record {
 
   arrive(statement: Statement): Execution {
     const now = performance.now();
-    const id = `${this.#process}-${++this.#count}`;
-    return { id, statement, arrivedAt: now, startedAt: now, durationMs: undefined, listed: false, mayBeKnown: false };
+    const number = ++this.#count;
+    return {
+      number,
+      statement,
+      arrivedAt: now,
+      startedAt: now,
+      durationMs: undefined,
+      listed: false,
+      mayBeKnown: false,
+    };
   }
 
-  begin(execution: Execution): void {
-    execution.startedAt = performance.now();
+  /** @param held whether it begins later than it arrived */
+  begin(execution: Execution, held: boolean): void {
+    if (held) execution.startedAt = performance.now();
     this.#open.add(execution);
     this.#list(execution);
   }
@@ -82,7 +100,7 @@ export class Record {
     const now = performance.now();
     this.#open.delete(execution);
     if (this.#ended >= this.#keep && !execution.mayBeKnown) {
-      this.#lost ??= { id: `${execution.id}-lost`, count: 0, from: execution.startedAt, to: now };
+      this.#lost ??= { number: execution.number, count: 0, from: execution.startedAt, to: now };
       this.#lost.count++;
       this.#lost.from = Math.min(this.#lost.from, execution.startedAt);
       this.#lost.to = now;
@@ -95,46 +113,47 @@ export class Record {
   }
 
   /** The next batch to send, and what it says. */
-  take(): { batch: Batch; statements: Statement[]; events: object[] } {
+  take(): { batch: Batch; statements: Statement[]; executions: Columns; lost: object | undefined } {
     const now = performance.now();
-    const ago = (at: number) => Math.min(Math.max(now - at, 0), longestMs);
     const statements: Statement[] = [];
     const numbers = new Map<Statement, number>();
-    const events: object[] = [];
+    const executions: Columns = { number: [], statement: [], heldMs: [], agoMs: [], durationMs: [] };
     const begun: Execution[] = [];
     const ended: Execution[] = [];
     let characters = 0;
     let taken = 0;
     for (const execution of this.#untold) {
-      if (taken >= batchEvents || characters >= batchCharacters) break;
+      if (taken >= batchExecutions || characters >= batchCharacters) break;
       taken++;
       execution.listed = false;
-      const { id, statement, arrivedAt, startedAt, durationMs } = execution;
+      const { number, statement, arrivedAt, startedAt, durationMs } = execution;
       if (this.#isDropped(execution)) continue;
-      let number = numbers.get(statement);
-      if (number === undefined) {
-        number = statements.push(statement) - 1;
-        numbers.set(statement, number);
+      let index = numbers.get(statement);
+      if (index === undefined) {
+        index = statements.push(statement) - 1;
+        numbers.set(statement, index);
         characters += "sql" in statement.wire ? statement.wire.sql.length : 0;
       }
-      const times = { id, statement: number, arrivedAgoMs: ago(arrivedAt), agoMs: ago(startedAt) };
-      if (durationMs === undefined) {
-        events.push({ type: "begun", ...times });
+      executions.number.push(number);
+      executions.statement.push(index);
+      executions.heldMs.push(wireMs(startedAt - arrivedAt));
+      executions.agoMs.push(wireMs(now - startedAt));
+      executions.durationMs.push(durationMs === undefined ? null : wireMs(durationMs));
+      if (durationMs !== undefined) ended.push(execution);
+      else {
         begun.push(execution);
         execution.mayBeKnown = true;
-      } else {
-        events.push({ type: "ended", ...times, durationMs: Math.min(durationMs, longestMs) });
-        ended.push(execution);
       }
     }
     this.#untold = this.#untold.slice(taken);
     const lost = this.#lost;
     this.#lost = undefined;
-    if (lost) {
-      const { id, count, from, to } = lost;
-      events.push({ type: "lost", id, count, fromAgoMs: ago(from), toAgoMs: ago(to) });
-    }
-    return { batch: { number: ++this.#batches, begun, ended, lost }, statements, events };
+    const told = lost && {
+      count: lost.count,
+      fromAgoMs: wireMs(now - lost.from),
+      toAgoMs: wireMs(now - lost.to),
+    };
+    return { batch: { number: ++this.#batches, begun, ended, lost }, statements, executions, lost: told };
   }
 
   /** The gatekeeper has it. */
@@ -167,7 +186,7 @@ export class Record {
     this.#ended -= ended.length;
     const [first] = ended;
     if (first) {
-      this.#lost ??= { id: `${first.id}-refused`, count: 0, from: first.startedAt, to: performance.now() };
+      this.#lost ??= { number: first.number, count: 0, from: first.startedAt, to: performance.now() };
       this.#lost.count += ended.length;
     }
     if (lost) this.returned({ number: 0, begun: [], ended: [], lost });
@@ -195,4 +214,9 @@ export class Record {
     execution.listed = true;
     this.#untold.push(execution);
   }
+}
+
+/** Hundredths are enough, and short. */
+function wireMs(ms: number): number {
+  return Math.round(Math.min(Math.max(ms, 0), longestMs) * 100) / 100;
 }

@@ -10,10 +10,11 @@ const longestSql = 32_768;
 const keptStatements = 2_000;
 const keptCharacters = 4 * 1024 * 1024;
 
-/** Remembers what statements are called, the most recently used ones. */
+/** Remembers what statements are called: those used since the last change of generation, and in the one before. */
 export class Statements {
   readonly #warn: (warning: GateWarning) => void;
-  readonly #bySql = new Map<string, Statement>();
+  #bySql = new Map<string, Statement>();
+  #before = new Map<string, Statement>();
   readonly #byId = new Map<string, Statement>();
   #characters = 0;
 
@@ -31,19 +32,16 @@ export class Statements {
     // A copy: a part of a string keeps all of it in memory.
     if (length > longestSql) return { wire: { sql: Buffer.from(sql.slice(0, longestSql)).toString(), length } };
     const known = this.#bySql.get(sql);
-    if (known) {
-      this.#bySql.delete(sql);
-      this.#bySql.set(sql, known);
-      return known;
+    if (known) return known;
+    const statement: Statement = this.#before.get(sql) ?? { wire: { sql, length } };
+    // A generation at a time: a use costs no more than looking it up.
+    if (this.#bySql.size >= keptStatements / 2 || this.#characters + length > keptCharacters / 2) {
+      this.#before = this.#bySql;
+      this.#bySql = new Map();
+      this.#characters = 0;
     }
-    const statement: Statement = { wire: { sql, length } };
     this.#bySql.set(sql, statement);
     this.#characters += length;
-    for (const oldest of this.#bySql.keys()) {
-      if (this.#bySql.size <= keptStatements && this.#characters <= keptCharacters) break;
-      this.#bySql.delete(oldest);
-      this.#characters -= oldest.length;
-    }
     return statement;
   }
 

@@ -22,8 +22,12 @@ export function createGatekeeperApi(
   app.post("/gate", limitBody(batchBytes), async (context) => {
     const batch = await parseBody(context, gateBatch);
     const { length } = batch.statements;
-    const beyond = batch.events.findIndex((event) => "statement" in event && event.statement >= length);
-    if (beyond >= 0) throw httpError(400, `events.${beyond}.statement: only ${length} statements are told`);
+    const told = [
+      ...batch.events.flatMap((event) => ("statement" in event ? event.statement : [])),
+      ...batch.executions.statement,
+    ];
+    const beyond = told.find((statement) => statement >= length);
+    if (beyond !== undefined) throw httpError(400, `statement ${beyond}: only ${length} are told`);
     return context.json(await available(() => gatekeeper.report(batch)));
   });
   let streams = 0;

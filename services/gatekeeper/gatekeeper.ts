@@ -1,5 +1,12 @@
 import type { Clock } from "../../platform/clock.ts";
-import type { GateBatch, GateEvent, GateMessage, GateReply, UsageSample } from "../../platform/gate-wire.ts";
+import type {
+  GateBatch,
+  GateEvent,
+  GateExecutions,
+  GateMessage,
+  GateReply,
+  UsageSample,
+} from "../../platform/gate-wire.ts";
 import type { Log } from "../../platform/log.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { Metrics, PlaceResponse, ServerInfo, StreamEvent } from "../../platform/wire.ts";
@@ -141,6 +148,7 @@ export class Gatekeeper implements ServerHost {
     const identified = batch.statements.map((one) => identities.identify(batch.database, batch.role, one));
     const ids = identified.map(({ queryId }) => queryId);
     for (const event of batch.events) this.#take(process, event, ids);
+    this.#takeExecutions(process, batch.executions, ids);
     const told = identified.flatMap(({ trouble }, statement) => (trouble ? [{ statement, trouble }] : []));
     return { epoch, durable: process.durable, ids, told };
   }
@@ -181,19 +189,6 @@ export class Gatekeeper implements ServerHost {
       case "queued":
         this.#holding.queue(process, event, idOf(ids, event.statement), now);
         return;
-      case "begun":
-      case "ended": {
-        const waiting = this.#holding.began(event.id);
-        const times = { arrivedAt: now - event.arrivedAgoMs, startedAt: now - event.agoMs };
-        const execution = { id: event.id, queryId: idOf(ids, event.statement), process, ...times };
-        const shadow = waiting?.shadow === true;
-        if (event.type === "begun") this.#running.begin(execution, now, shadow);
-        else {
-          this.#running.end(execution, now, event.durationMs, shadow);
-          if (waiting?.shadow) waiting.durationMs = event.durationMs;
-        }
-        return;
-      }
       case "cancelled":
         this.#holding.giveUp(event.id);
         return;
@@ -204,6 +199,24 @@ export class Gatekeeper implements ServerHost {
           `${event.count} executions of ${process.application} found no room while the gatekeeper was away`,
         );
         return;
+    }
+  }
+
+  #takeExecutions(process: Process, columns: GateExecutions, ids: readonly string[]): void {
+    const now = this.#now();
+    for (const [index, number] of columns.number.entries()) {
+      const id = `${process.id}-${number}`;
+      const waiting = this.#holding.began(id);
+      const shadow = waiting?.shadow === true;
+      const startedAt = now - (columns.agoMs[index] ?? 0);
+      const arrivedAt = startedAt - (columns.heldMs[index] ?? 0);
+      const execution = { id, queryId: idOf(ids, columns.statement[index] ?? 0), process, arrivedAt, startedAt };
+      const durationMs = columns.durationMs[index] ?? undefined;
+      if (durationMs === undefined) this.#running.begin(execution, now, shadow);
+      else {
+        this.#running.end(execution, now, durationMs, shadow);
+        if (waiting?.shadow) waiting.durationMs = durationMs;
+      }
     }
   }
 

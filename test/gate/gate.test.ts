@@ -236,6 +236,7 @@ describe("what cannot be used is told, and the work runs at once", () => {
     gates.push(gate);
     expect(gate.mode).toBe("observe");
     expect(await gate.run({ id: "x", deferBy: 1_000 }, () => 7)).toBe(7);
+    await pass(10);
     expect(warnings.map(({ code }) => code)).toEqual(["url", "mode", "away"]);
   });
 

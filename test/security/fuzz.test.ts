@@ -120,17 +120,15 @@ const kinds: readonly (readonly [schema: z.ZodType<unknown>, sample: Record<stri
   [versionItemSchema, version],
 ];
 
-const times = { arrivedAgoMs: 5, agoMs: 4 };
 const gateSample = {
   ...{ process: "p", application: "a", database: "d", role: "r", mode: "enforce", number: 1, closing: false },
   statements: [{ sql: "select 1", length: 8 }, { id: "x" }],
   events: [
     { type: "queued", id: "e1", statement: 0, agoMs: 1, withinMs: 500, shadow: false },
-    { type: "begun", id: "e1", statement: 1, ...times },
-    { type: "ended", id: "e1", statement: 1, ...times, durationMs: 3 },
     { type: "cancelled", id: "e2" },
     { type: "lost", id: "l", count: 3, fromAgoMs: 9, toAgoMs: 1 },
   ],
+  executions: { number: [1, 2], statement: [1, 0], heldMs: [1, 0], agoMs: [4, 5], durationMs: [null, 3] },
 };
 
 describe("over HTTP", () => {

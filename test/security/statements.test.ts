@@ -47,14 +47,17 @@ async function seen(names: "ours" | "planted"): Promise<string> {
     const answer = await app.request(path, { method, headers, ...(body !== undefined && { body: text }) }, {});
     answers.push(await answer.text());
   };
-  const times = { arrivedAgoMs: 20, agoMs: 20 };
+  const each = (value: number) => statements.map(() => value);
   const batch = {
     ...{ process: "p", application: "a", database: "d", role: "r", mode: "enforce", number: 1 },
     statements: statements.map((sql) => ({ sql, length: sql.length })),
-    events: statements.flatMap((_, statement) => [
-      { type: "queued", id: `q${statement}`, statement, agoMs: 0, withinMs: 400, shadow: false },
-      { type: "ended", id: `x${statement}`, statement, ...times, durationMs: 20 },
-    ]),
+    events: statements.map((_, statement) => ({
+      ...{ type: "queued", id: `q${statement}`, statement, agoMs: 0, withinMs: 400, shadow: false },
+    })),
+    executions: {
+      ...{ number: [...statements.keys()], statement: [...statements.keys()], heldMs: each(0) },
+      ...{ agoMs: each(20), durationMs: each(20) },
+    },
   };
   await ask("POST", "/gate", batch);
   await ask("POST", "/gate", { ...batch, events: [{ type: secret }], statements: [{ sql: 5 }] });

@@ -93,22 +93,13 @@ export class FakeGatekeeper {
   }
 
   #take(body: string): { status: number; text: string } {
-    const { number, statements, events } = gateBatch.parse(JSON.parse(body));
+    const { process, number, statements, events, executions } = gateBatch.parse(JSON.parse(body));
     this.batches++;
     this.#number = Math.max(this.#number, number);
     for (const event of events) {
       switch (event.type) {
         case "queued":
           this.waiting.set(event.id, event);
-          break;
-        case "begun":
-          this.waiting.delete(event.id);
-          this.running.add(event.id);
-          break;
-        case "ended":
-          this.waiting.delete(event.id);
-          this.running.delete(event.id);
-          this.#memory.ended.push(event.id);
           break;
         case "cancelled":
           this.waiting.delete(event.id);
@@ -117,6 +108,15 @@ export class FakeGatekeeper {
         case "lost":
           this.#memory.lost.push([event.id, event.count]);
           break;
+      }
+    }
+    for (const [index, one] of executions.number.entries()) {
+      const id = `${process}-${one}`;
+      this.waiting.delete(id);
+      if (executions.durationMs[index] === null) this.running.add(id);
+      else {
+        this.running.delete(id);
+        this.#memory.ended.push(id);
       }
     }
     const ids = statements.map((one) => ("id" in one ? one.id : "d:r:f"));

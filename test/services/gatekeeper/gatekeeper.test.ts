@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { GateBatch, GateEvent, GateMessage } from "../../../platform/gate-wire.ts";
+import type { GateBatch, GateEvent, GateExecutions, GateMessage } from "../../../platform/gate-wire.ts";
 import { silentLog } from "../../../platform/log.ts";
 import type { Outbox } from "../../../platform/outbox.ts";
 import { type OutboxRow, type StreamEvent, streamEvent, type TickEvent } from "../../../platform/wire.ts";
@@ -54,11 +54,29 @@ function pass(ms: number): void {
   }
 }
 
-function report(events: GateEvent[], more: Partial<GateBatch> = {}) {
+interface Execution {
+  readonly id: string;
+  readonly durationMs: number | null;
+  readonly agoMs: number;
+}
+
+/** Executions are told by their number: an id is that of its process, and a number. */
+function columns(executions: readonly Execution[]): GateExecutions {
+  return {
+    number: executions.map(({ id }) => Number(id.split("-")[1])),
+    statement: executions.map(() => 0),
+    heldMs: executions.map(() => 0),
+    agoMs: executions.map(({ agoMs }) => agoMs),
+    durationMs: executions.map(({ durationMs }) => durationMs),
+  };
+}
+
+function report(told: (GateEvent | Execution)[], more: Partial<GateBatch> = {}) {
   return gatekeeper.report({
     ...{ process: "p", application: "shop", database: "d", role: "r", mode: "enforce", number: ++batches },
     statements: [{ id: "q0" }, { id: "q1" }],
-    events,
+    events: told.flatMap((one) => ("type" in one ? [one] : [])),
+    executions: columns(told.flatMap((one) => ("type" in one ? [] : [one]))),
     ...more,
   });
 }
@@ -66,10 +84,8 @@ function report(events: GateEvent[], more: Partial<GateBatch> = {}) {
 const queued = (id: string, withinMs = 10_000, shadow = false): GateEvent => ({
   ...{ type: "queued", id, statement: 0, agoMs: 0, withinMs, shadow },
 });
-const begun = (id: string, agoMs = 0): GateEvent => ({ type: "begun", id, statement: 0, arrivedAgoMs: agoMs, agoMs });
-const ended = (id: string, durationMs: number, agoMs = durationMs): GateEvent => ({
-  ...{ type: "ended", id, statement: 0, arrivedAgoMs: agoMs, agoMs, durationMs },
-});
+const begun = (id: string, agoMs = 0): Execution => ({ id, agoMs, durationMs: null });
+const ended = (id: string, durationMs: number, agoMs = durationMs): Execution => ({ id, agoMs, durationMs });
 
 /** What a process hears but that the gatekeeper lives. */
 function listen(process = "p"): GateMessage[] {
@@ -93,60 +109,60 @@ describe("what waits", () => {
     pass(10);
     report([]);
     const heard = listen();
-    report([queued("x1")]);
+    report([queued("p-1")]);
     pass(140);
     expect(ticksOf(events)).toMatchObject([
-      { tick: 0, arrived: [{ id: "x1", queryId: "q0", arrivedTick: 0, tick: 3, latestTick: 100 }] },
+      { tick: 0, arrived: [{ id: "p-1", queryId: "q0", arrivedTick: 0, tick: 3, latestTick: 100 }] },
     ]);
     const placed = await gatekeeper.place(1, [
-      { id: "x1", tick: 7 },
-      { id: "x2", tick: 7 },
+      { id: "p-1", tick: 7 },
+      { id: "p-2", tick: 7 },
     ]);
     expect(placed).toEqual({
       tick: 1,
       results: [
-        { id: "x1", outcome: "placed", tick: 7 },
-        { id: "x2", outcome: "gone" },
+        { id: "p-1", outcome: "placed", tick: 7 },
+        { id: "p-2", outcome: "gone" },
       ],
     });
     pass(540);
     expect(heard).toEqual([{ type: "hello", epoch: "e1" }]);
     pass(10);
-    expect(heard.slice(1)).toEqual([{ type: "release", ids: ["x1"] }]);
+    expect(heard.slice(1)).toEqual([{ type: "release", ids: ["p-1"] }]);
     clock.stall(5);
-    report([begun("x1")]);
+    report([begun("p-1")]);
     pass(300);
     const told = ticksOf(events).filter(({ executed }) => executed.length > 0);
-    expect(told).toMatchObject([{ tick: 7, executed: [{ id: "x1", queryId: "q0", arrivedTick: 0 }] }]);
+    expect(told).toMatchObject([{ tick: 7, executed: [{ id: "p-1", queryId: "q0", arrivedTick: 0 }] }]);
   });
 
   it("waits for its default delay when nobody places it", () => {
     follow();
     report([]);
     const heard = listen();
-    report([queued("x1")]);
+    report([queued("p-1")]);
     pass(290);
     expect(heard.length).toBe(1);
     pass(10);
-    expect(heard[1]).toEqual({ type: "release", ids: ["x1"] });
+    expect(heard[1]).toEqual({ type: "release", ids: ["p-1"] });
   });
 
   it("is let go in time, wherever it is placed", async () => {
     follow();
     report([]);
     const heard = listen();
-    report([queued("x1", 550), queued("x2", 50)]);
-    expect(heard.slice(1)).toEqual([{ type: "release", ids: ["x2"] }]);
-    expect((await gatekeeper.place(1, [{ id: "x1", tick: 90 }]))?.results[0]?.tick).toBe(5);
+    report([queued("p-1", 550), queued("p-2", 50)]);
+    expect(heard.slice(1)).toEqual([{ type: "release", ids: ["p-2"] }]);
+    expect((await gatekeeper.place(1, [{ id: "p-1", tick: 90 }]))?.results[0]?.tick).toBe(5);
     pass(500);
-    expect(heard.slice(2)).toEqual([{ type: "release", ids: ["x1"] }]);
+    expect(heard.slice(2)).toEqual([{ type: "release", ids: ["p-1"] }]);
   });
 
   it("is not placed before its default delay, nor into the past, nor by a stale fence", async () => {
     follow();
-    report([queued("x1")]);
+    report([queued("p-1")]);
     const tickOf = async (fence: number, tick: number) =>
-      (await gatekeeper.place(fence, [{ id: "x1", tick }]))?.results[0]?.tick;
+      (await gatekeeper.place(fence, [{ id: "p-1", tick }]))?.results[0]?.tick;
     expect(await tickOf(2, 0)).toBe(3);
     expect(await tickOf(1, 50)).toBeUndefined();
     expect(await tickOf(2, 50)).toBe(50);
@@ -158,32 +174,32 @@ describe("what waits", () => {
     report([]);
     const heard = listen();
     const released = () => heard.flatMap((message) => (message.type === "release" ? message.ids : []));
-    report([queued("x1")]);
-    expect(released()).toEqual(["x1"]);
+    report([queued("p-1")]);
+    expect(released()).toEqual(["p-1"]);
     follow();
-    report([queued("x2"), queued("x3")]);
-    expect(released()).toEqual(["x1", "x3"]);
-    await gatekeeper.place(1, [{ id: "x2", tick: 5 }]);
-    report([queued("x4"), queued("x5")]);
-    expect(released()).toEqual(["x1", "x3"]);
+    report([queued("p-2"), queued("p-3")]);
+    expect(released()).toEqual(["p-1", "p-3"]);
+    await gatekeeper.place(1, [{ id: "p-2", tick: 5 }]);
+    report([queued("p-4"), queued("p-5")]);
+    expect(released()).toEqual(["p-1", "p-3"]);
     pass(59_000);
-    report([queued("x6"), queued("x7")]);
-    expect(released().slice(2).sort()).toEqual(["x2", "x4", "x5"]);
+    report([queued("p-6"), queued("p-7")]);
+    expect(released().slice(2).sort()).toEqual(["p-2", "p-4", "p-5"]);
     pass(2_000);
-    report([queued("x8"), queued("x9")]);
-    expect(released().slice(5)).toEqual(["x6", "x7", "x9"]);
+    report([queued("p-8"), queued("p-9")]);
+    expect(released().slice(5)).toEqual(["p-6", "p-7", "p-9"]);
   });
 
   it("may begin by the application's own clock, and may be given up", async () => {
     const events = follow();
     await gatekeeper.place(1, [{ id: "gone", tick: 1 }]);
-    report([queued("x1"), queued("x2")]);
+    report([queued("p-1"), queued("p-2")]);
     await gatekeeper.place(1, [
-      { id: "x1", tick: 50 },
-      { id: "x2", tick: 50 },
+      { id: "p-1", tick: 50 },
+      { id: "p-2", tick: 50 },
     ]);
     pass(300);
-    report([begun("x1"), { type: "cancelled", id: "x2" }]);
+    report([begun("p-1"), { type: "cancelled", id: "p-2" }]);
     expect(gatekeeper.queue()).toEqual([]);
     pass(200);
     expect(
@@ -191,42 +207,42 @@ describe("what waits", () => {
         .filter((event) => event.type === "hello")
         .at(-1)
         ?.queue.map(({ id }) => id),
-    ).toEqual(["x1"]);
+    ).toEqual(["p-1"]);
     const executed = ticksOf(events).flatMap((event) => event.executed.map(({ id }) => id));
-    expect(executed).toEqual(["x1"]);
+    expect(executed).toEqual(["p-1"]);
   });
 
   it("is listed and postponed as on every server", async () => {
     follow();
-    report([queued("x1")]);
+    report([queued("p-1")]);
     expect(gatekeeper.queue()).toMatchObject([
-      { query: { id: "q0" }, execution: { id: "x1", tick: 3, arrivedTick: 0 } },
+      { query: { id: "q0" }, execution: { id: "p-1", tick: 3, arrivedTick: 0 } },
     ]);
-    expect(await gatekeeper.delay("x1", 4)).toEqual({ outcome: "delayed" });
+    expect(await gatekeeper.delay("p-1", 4)).toEqual({ outcome: "delayed" });
     expect(gatekeeper.queue()).toMatchObject([{ execution: { tick: 7, timestamp: clock.now() + 700 } }]);
-    expect(await gatekeeper.delay("x9", 4)).toEqual({ outcome: "unknown" });
+    expect(await gatekeeper.delay("p-9", 4)).toEqual({ outcome: "unknown" });
   });
 
   it("of several processes has one plan, and each hears of its own", async () => {
     const events = follow();
     await gatekeeper.place(1, [{ id: "gone", tick: 1 }]);
-    report([queued("x1")]);
+    report([queued("p-1")]);
     report([queued("y1")], { process: "other" });
     const [one, other] = [listen(), listen("other")];
     pass(150);
-    expect(ticksOf(events)[0]?.arrived.map(({ id }) => id)).toEqual(["x1", "y1"]);
+    expect(ticksOf(events)[0]?.arrived.map(({ id }) => id)).toEqual(["p-1", "y1"]);
     pass(200);
     expect([one[1], other[1]]).toEqual([
-      { type: "release", ids: ["x1"] },
+      { type: "release", ids: ["p-1"] },
       { type: "release", ids: ["y1"] },
     ]);
   });
 
   it("is let go again for a process whose stream was not there", () => {
-    report([queued("x1")]);
+    report([queued("p-1")]);
     expect(listen()).toEqual([
       { type: "hello", epoch: "e1" },
-      { type: "release", ids: ["x1"] },
+      { type: "release", ids: ["p-1"] },
     ]);
     expect(gatekeeper.follow("unknown", () => {})).toBeUndefined();
   });
@@ -237,15 +253,15 @@ describe("shadow mode", () => {
     const events = follow();
     report([], { mode: "shadow" });
     const heard = listen();
-    report([queued("x1", 10_000, true), begun("x1")], { mode: "shadow" });
-    await gatekeeper.place(1, [{ id: "x1", tick: 8 }]);
+    report([queued("p-1", 10_000, true), begun("p-1")], { mode: "shadow" });
+    await gatekeeper.place(1, [{ id: "p-1", tick: 8 }]);
     pass(250);
-    report([ended("x1", 250)]);
+    report([ended("p-1", 250)]);
     pass(1_500);
     expect(heard.slice(1)).toEqual([
-      { type: "shadow", would: [{ id: "x1", delayMs: 800, why: "placed there by the scheduler" }] },
+      { type: "shadow", would: [{ id: "p-1", delayMs: 800, why: "placed there by the scheduler" }] },
     ]);
-    expect(rows("execution")).toMatchObject([{ executionId: "x1", tick: 0, delayTicks: 0, durationMs: 250 }]);
+    expect(rows("execution")).toMatchObject([{ executionId: "p-1", tick: 0, delayTicks: 0, durationMs: 250 }]);
     const told = ticksOf(events);
     expect(told.filter(({ executed }) => executed.length > 0)).toMatchObject([
       { tick: 8, executed: [{ arrivedTick: 0 }] },
@@ -258,24 +274,24 @@ describe("shadow mode", () => {
   it("says so when nothing would have been delayed", () => {
     report([], { mode: "shadow" });
     const heard = listen();
-    report([queued("x1", 10_000, true), begun("x1")], { mode: "shadow" });
-    expect(heard[1]).toMatchObject({ type: "shadow", would: [{ id: "x1", delayMs: 0 }] });
+    report([queued("p-1", 10_000, true), begun("p-1")], { mode: "shadow" });
+    expect(heard[1]).toMatchObject({ type: "shadow", would: [{ id: "p-1", delayMs: 0 }] });
   });
 });
 
 describe("the record", () => {
   it("has an execution when it has ended, with when it began and how long it lasted", () => {
     const startedAt = clock.now();
-    report([queued("x1")]);
+    report([queued("p-1")]);
     pass(200);
-    report([begun("x1")]);
+    report([begun("p-1")]);
     pass(300);
     expect(rows("execution")).toEqual([]);
-    report([ended("x1", 300)]);
+    report([ended("p-1", 300)]);
     pass(10);
     expect(rows("execution")).toEqual([
       {
-        ...{ type: "execution", sequence: 1, epoch: "e1", executionId: "x1", queryId: "q0" },
+        ...{ type: "execution", sequence: 1, epoch: "e1", executionId: "p-1", queryId: "q0" },
         ...{ arrivedAt: startedAt + 200, executedAt: startedAt + 200, tick: 2, delayTicks: 0, durationMs: 300 },
       },
     ]);
@@ -283,17 +299,17 @@ describe("the record", () => {
   });
 
   it("has it once, though it is told again, also to a gatekeeper after this one", () => {
-    report([begun("x1"), ended("x1", 5)]);
-    report([ended("x1", 5), begun("x1"), ended("x2", 7)]);
+    report([begun("p-1"), ended("p-1", 5)]);
+    report([ended("p-1", 5), begun("p-1"), ended("p-2", 7)]);
     pass(100);
     gatekeeper = create("e2");
-    report([ended("x1", 5), ended("x2", 7), ended("x3", 9), begun("x2")]);
+    report([ended("p-1", 5), ended("p-2", 7), ended("p-3", 9), begun("p-2")]);
     pass(100);
-    expect(rows("execution").map((row) => "executionId" in row && row.executionId)).toEqual(["x1", "x2", "x3"]);
+    expect(rows("execution").map((row) => "executionId" in row && row.executionId)).toEqual(["p-1", "p-2", "p-3"]);
   });
 
   it("planted fault: a gatekeeper that does not look into its outbox has it twice", () => {
-    report([ended("x1", 5)]);
+    report([ended("p-1", 5)]);
     pass(100);
     const blind = { ...plainOutbox(), append: outbox.append.bind(outbox) };
     const journal = new Journal({ outbox: blind, log: silentLog });
@@ -313,13 +329,13 @@ describe("the record", () => {
         return outbox.append(given);
       },
     });
-    const many = Array.from({ length: 2_000 }, (_, index) => ended(`x${index}`, 1));
+    const many = Array.from({ length: 2_000 }, (_, index) => ended(`p-${index}`, 1));
     expect(report(many)).toMatchObject({ epoch: "e1", durable: -1, ids: ["q0", "q1"] });
     pass(10);
     expect(report([]).durable).toBe(-1);
     expect(gatekeeper.info().outbox.trouble).toContain("no space left on device");
     expect(() => {
-      for (let times = 1; times < 20; times++) report(many.map((event) => ({ ...event, id: `${event.id}-${times}` })));
+      for (let times = 1; times < 20; times++) report(many.map((_, index) => ended(`p-${index + times * 2_000}`, 1)));
     }).toThrow("no space left on device");
     full = false;
     pass(10);
@@ -331,7 +347,7 @@ describe("the record", () => {
     const events = follow();
     const now = clock.now();
     pass(1_000);
-    report([ended("x1", 50, 60_000)]);
+    report([ended("p-1", 50, 60_000)]);
     pass(1_500);
     expect(rows("execution")).toMatchObject([{ executedAt: now + 1_000 - 60_000, durationMs: 50 }]);
     expect(ticksOf(events).flatMap(({ executed }) => executed)).toEqual([]);
@@ -350,7 +366,7 @@ describe("the record", () => {
   it("keeps wall times when the wall clock jumps", () => {
     pass(500);
     clock.setWall(clock.now() + 3_600_000);
-    report([ended("x1", 100)]);
+    report([ended("p-1", 100)]);
     pass(100);
     const [row] = rows("execution");
     expect(row).toMatchObject({ tick: 4, executedAt: clock.now() - 200 });
@@ -367,8 +383,8 @@ describe("a process that dies", () => {
     follow();
     report([]);
     const end = dead();
-    report([queued("x1"), queued("x2"), begun("x3")]);
-    await gatekeeper.place(1, [{ id: "x1", tick: 90 }]);
+    report([queued("p-1"), queued("p-2"), begun("p-3")]);
+    await gatekeeper.place(1, [{ id: "p-1", tick: 90 }]);
     pass(400);
     end();
     pass(4_900);
@@ -378,13 +394,13 @@ describe("a process that dies", () => {
     // x2 was let go after its default delay: it may have begun.
     expect(recorded.sort()).toEqual(
       [
-        ["x1", undefined],
-        ["x2", undefined],
-        ["x3", undefined],
+        ["p-1", undefined],
+        ["p-2", undefined],
+        ["p-3", undefined],
       ].slice(1),
     );
     expect(gatekeeper.queue()).toEqual([]);
-    report([ended("x3", 100, 5_000)]);
+    report([ended("p-3", 100, 5_000)]);
     pass(100);
     expect(rows("execution")).toHaveLength(2);
   });
@@ -393,7 +409,7 @@ describe("a process that dies", () => {
     report([]);
     const end = dead();
     pass(1_000);
-    report([ended("x1", 1)]);
+    report([ended("p-1", 1)]);
     pass(20);
     end();
     pass(5_100);
@@ -401,7 +417,7 @@ describe("a process that dies", () => {
   });
 
   it("leaves none when it had told nothing for a while, or said goodbye", () => {
-    report([ended("x1", 1)]);
+    report([ended("p-1", 1)]);
     report([], { process: "other", closing: true });
     const [end, endOther] = [dead(), dead("other")];
     pass(1_000);
@@ -413,14 +429,14 @@ describe("a process that dies", () => {
   });
 
   it("may come back", () => {
-    report([begun("x1")]);
+    report([begun("p-1")]);
     const end = dead();
     pass(1_000);
     end();
     pass(3_000);
     dead();
     pass(9_000);
-    report([ended("x1", 13_000)]);
+    report([ended("p-1", 13_000)]);
     pass(100);
     expect(rows("execution")).toMatchObject([{ durationMs: 13_000 }]);
   });
@@ -437,11 +453,11 @@ describe("metrics windows", () => {
       gatekeeper.sampled([sample(start + from, start + to, cpuMs)]);
     uses(0, 300, 150);
     pass(250);
-    report([begun("x1")]);
+    report([begun("p-1")]);
     uses(300, 400, 100);
     uses(400, 1_200, 400);
     pass(900);
-    report([ended("x1", 900), ended("x2", 20, 20)]);
+    report([ended("p-1", 900), ended("p-2", 20, 20)]);
     pass(1_000);
     const [first, second] = rows("window");
     expect(first).toMatchObject({
@@ -467,12 +483,12 @@ describe("metrics windows", () => {
   });
 
   it("are recorded when all that was active in them has ended, or after half a minute", () => {
-    report([begun("x1")]);
+    report([begun("p-1")]);
     listen();
     pass(20_000);
     expect(rows("window")).toEqual([]);
-    report([ended("x1", 20_000)]);
-    report([begun("x2")]);
+    report([ended("p-1", 20_000)]);
+    report([begun("p-2")]);
     pass(30_000);
     expect(rows("window")).toHaveLength(20);
     pass(1_500);
@@ -512,10 +528,10 @@ describe("the stream", () => {
   it("leaves out no tick, and never tells a thing twice", async () => {
     const events = follow();
     for (let round = 0; round < 40; round++) {
-      report([queued(`a${round}`, 2_000), begun(`b${round}`)]);
-      if (round % 3 === 0) await gatekeeper.place(1, [{ id: `a${round}`, tick: round + 6 }]);
+      report([queued(`p-${2 * round}`, 2_000), begun(`p-${2 * round + 1}`)]);
+      if (round % 3 === 0) await gatekeeper.place(1, [{ id: `p-${2 * round}`, tick: round + 6 }]);
       pass(90);
-      report([ended(`b${round}`, 90), begun(`a${round}`), ended(`a${round}`, 0)]);
+      report([ended(`p-${2 * round + 1}`, 90), begun(`p-${2 * round}`), ended(`p-${2 * round}`, 0)]);
     }
     pass(3_000);
     const ticks = ticksOf(events);

@@ -1,8 +1,7 @@
 /** The scheduler before a server whose executions last: the gatekeeper, with an application and a database played here. */
-import { randomUUID } from "node:crypto";
 import { setInterval as every } from "node:timers";
 import { afterAll, expect, it } from "@jest/globals";
-import type { GateEvent } from "../../../platform/gate-wire.ts";
+import type { GateEvent, GateExecutions } from "../../../platform/gate-wire.ts";
 import { schedulerKnobs } from "../../../platform/scheduler-status.ts";
 import { sharedCloud } from "../../support/cloud.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -23,28 +22,33 @@ afterAll(async () => {
 
 const works = [20, 60, 150];
 
+const none: GateExecutions = { number: [], statement: [], heldMs: [], agoMs: [], durationMs: [] };
+
 /** Runs what is released for as long as it costs, and samples its use. */
 function play({ gatekeeper }: TestGatekeeper) {
   const arrivedAt = new Map<string, number>();
   const begunAt = new Map<string, number>();
-  let batches = 0;
+  let [batches, asked] = [0, 0];
   const statements = works.map((work) => ({ id: `q${work}` }));
-  const report = (events: readonly GateEvent[]) =>
+  const report = (events: readonly GateEvent[], executions: GateExecutions = none) =>
     gatekeeper.report({
       ...{ process: "p", application: "a", database: "d", role: "r", mode: "enforce", number: ++batches, statements },
-      events: [...events],
+      ...{ events: [...events], executions },
     });
   const workOf = (id: string) => works[Number(id.split("-")[1]) % works.length] ?? 0;
-  const begin = (id: string) => {
+  const tell = (id: string, durationMs: number | null) => {
+    const agoMs = Date.now() - (begunAt.get(id) ?? 0);
+    const heldMs = (begunAt.get(id) ?? 0) - (arrivedAt.get(id) ?? 0);
     const statement = works.indexOf(workOf(id));
-    const times = { arrivedAgoMs: Date.now() - (arrivedAt.get(id) ?? 0), agoMs: 0 };
+    report([], {
+      ...{ number: [Number(id.split("-")[1])], statement: [statement], heldMs: [heldMs] },
+      ...{ agoMs: [agoMs], durationMs: [durationMs === null ? null : agoMs] },
+    });
+  };
+  const begin = (id: string) => {
     begunAt.set(id, Date.now());
-    report([{ type: "begun", id, statement, ...times }]);
-    setTimeout(() => {
-      const since = Date.now() - (begunAt.get(id) ?? 0);
-      const arrivedAgoMs = Date.now() - (arrivedAt.get(id) ?? 0);
-      report([{ type: "ended", id, statement, arrivedAgoMs, agoMs: since, durationMs: since }]);
-    }, workOf(id));
+    tell(id, null);
+    setTimeout(() => tell(id, workOf(id)), workOf(id));
   };
   report([]);
   gatekeeper.follow("p", (message) => {
@@ -62,7 +66,7 @@ function play({ gatekeeper }: TestGatekeeper) {
   return {
     begunAt,
     burst(count: number, withinMs: number) {
-      const ids = Array.from({ length: count }, (_, at) => `${randomUUID()}-${at}`);
+      const ids = Array.from({ length: count }, () => `p-${asked++}`);
       for (const id of ids) arrivedAt.set(id, Date.now());
       report(
         ids.map((id) => ({
