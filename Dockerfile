@@ -1,4 +1,4 @@
-# One image per service: docker build --target sim-server|scheduler|tap|gatekeeper|console . They need a writable /data and nothing else.
+# One image per service: docker build --target sim-server|scheduler|tap|gatekeeper|sampler|console . They need a writable /data and nothing else.
 FROM node:24-slim AS base
 WORKDIR /app
 RUN install --directory --owner=node --group=node /data
@@ -41,6 +41,12 @@ USER node
 VOLUME /data
 EXPOSE 9040
 CMD ["node", "services/gatekeeper/main.ts"]
+
+# It has to see the processes of the database: --pid container:NAME --user UID-OF-THE-DATABASE (docs/postgres.md).
+FROM services AS sampler
+COPY services/sampler services/sampler
+USER node
+CMD ["node", "services/sampler/main.ts"]
 
 FROM services AS console
 COPY core core

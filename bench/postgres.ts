@@ -21,7 +21,7 @@ inBandGatedPromised that within the band which the scheduler promises (promisedB
   --learn once|each    costs are learned in the first run, and kept; or anew in each run (once)
   --warmup <n>         at least so many gated seconds before they count (72)
   --settle <n>         the same in later runs, when costs are known (24)
-  --trace              CPU ms of each second
+  --trace              CPU ms of each second, and what was learned of each query
   --json               one JSON line for machines; progress goes to standard error
 `;
 

@@ -15,7 +15,7 @@ export interface RunOptions {
   /** Gated ones before they count; more while the scheduler still learns. */
   readonly warmup: number;
   readonly say: (line: string) => void;
-  /** CPU ms of each second, through `say`. */
+  /** CPU ms of each second, and what each query was learned to cost, through `say`. */
   readonly trace: boolean;
   readonly signal: AbortSignal;
 }
@@ -59,7 +59,11 @@ export async function measureRun(stand: Stand, options: RunOptions) {
   const gated = phaseOf(second, from);
 
   const seconds = { naive: busySeconds(naive), gated: busySeconds(gated) };
-  if (trace) for (const one of [seconds.naive, seconds.gated]) say(one.map(Math.round).join(" "));
+  if (trace) {
+    for (const one of [seconds.naive, seconds.gated]) say(one.map(Math.round).join(" "));
+    for (const [id, { cpuMs, sd, durationMs }] of await stand.learned())
+      say(`learned ${id}: ${cpuMs.toFixed(1)} ±${sd.toFixed(1)} CPU ms, lasts ${Math.round(durationMs)} ms`);
+  }
   const countedReports = {
     naive: first.reports.filter(({ burst }) => burst < bursts),
     gated: second.reports.filter(({ burst }) => burst >= counted && burst < counted + bursts),

@@ -9,6 +9,9 @@ import { defaultDirectory } from "../../local/paths.ts";
 import { freePort } from "../../local/ports.ts";
 import { createPostgresSession } from "../../local/session.ts";
 import { readTpchQueries } from "../../local/tpch.ts";
+import { createDocument } from "../../platform/aws.ts";
+import { workloadEnvironment } from "../../platform/environment.ts";
+import { readCosts } from "../../platform/tables/costs.ts";
 import { Meter } from "./meter.ts";
 
 /** What is read of the scheduler's status. `floor.width`: half the narrowest band that can be kept, relative. */
@@ -25,6 +28,8 @@ export interface Stand {
   start(mode: "observe" | "enforce", options: { prepare: boolean; cycle: number }): DemoApplication;
   /** What the scheduler says of itself; undefined while it does not answer. */
   askScheduler(): Promise<z.infer<typeof status> | undefined>;
+  /** What was learned by now: a query's CPU ms, their standard deviation, and its duration in ms, by its id. */
+  learned(): Promise<ReadonlyMap<string, { cpuMs: number; sd: number; durationMs: number }>>;
   /** When one of the gatekeeper's windows ended, Unix ms. */
   windowEnd(): Promise<number>;
   stop(): Promise<void>;
@@ -82,6 +87,18 @@ export async function openStand(
           return status.parse(await response.json());
         } catch {
           return undefined;
+        }
+      },
+      async learned() {
+        const environment = workloadEnvironment.parse(session.environment());
+        const document = createDocument(session.environment());
+        try {
+          const { costs } = await readCosts(document, environment.EVENKEEL_COSTS_TABLE, session.serverId);
+          return new Map(
+            Array.from(costs, ([id, { mean, sd, durationMs = 0 }]) => [id, { cpuMs: mean[0], sd: sd[0], durationMs }]),
+          );
+        } finally {
+          document.destroy();
         }
       },
       async windowEnd() {

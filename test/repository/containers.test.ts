@@ -24,6 +24,7 @@ describe("the Dockerfile", () => {
     ["scheduler", "services/scheduler/main.ts"],
     ["tap", "services/tap/main.ts"],
     ["gatekeeper", "services/gatekeeper/main.ts"],
+    ["sampler", "services/sampler/main.ts"],
     ["console", "services/console/main.ts"],
   ])("gives %s all that it imports, and no right to write outside /data", (name, entry) => {
     const stage = stages.get(name);
@@ -61,6 +62,8 @@ describe("docker-compose.yml", () => {
           image: z.string().optional(),
           build: z.object({ context: z.literal("."), target: z.string() }).optional(),
           command: z.array(z.string()).optional(),
+          profiles: z.array(z.string()).default([]),
+          pid: z.string().optional(),
           ports: z.array(z.string()).default([]),
           environment: z.record(z.string(), z.unknown()).default({}),
         }),
@@ -68,12 +71,16 @@ describe("docker-compose.yml", () => {
     })
     .parse(parse(readFileSync("docker-compose.yml", "utf8"), { merge: true }));
 
+  const named = (profile: string | undefined) =>
+    Object.keys(compose.services).filter((name) => compose.services[name]?.profiles[0] === profile);
+
   it("pins LocalStack, and builds the rest from stages that exist", () => {
-    expect(Object.keys(compose.services)).toEqual(["localstack", "deploy", "sim-server", "scheduler", "console"]);
+    expect(named(undefined)).toEqual(["localstack", "deploy", "sim-server", "scheduler", "console"]);
+    expect(named("postgres")).toEqual(["postgres", "gatekeeper", "sampler", "postgres-scheduler", "postgres-console"]);
     expect(compose.services.localstack?.image).toBe("localstack/localstack:4.14.0");
     for (const { build, command } of Object.values(compose.services)) {
       if (build) expect(stages.has(build.target)).toBe(true);
-      if (command) expect(existsSync(command.at(-1) ?? "")).toBe(true);
+      if (build && command) expect(existsSync(command.at(-1) ?? "")).toBe(true);
     }
   });
 
@@ -81,6 +88,15 @@ describe("docker-compose.yml", () => {
     const { "sim-server": database, scheduler } = compose.services;
     expect(database?.environment.EVENKEEL_ADVERTISED_URL).toBe("http://sim-server:9000");
     expect(scheduler?.environment.EVENKEEL_SERVER_URL).toBe(database?.environment.EVENKEEL_ADVERTISED_URL);
+  });
+
+  it("has the sampler see the database's processes, and all ask the gatekeeper by the address that it registers", () => {
+    const { gatekeeper, sampler, "postgres-scheduler": scheduler, "postgres-console": console } = compose.services;
+    expect(sampler?.pid).toBe("service:postgres");
+    const registered = gatekeeper?.environment.EVENKEEL_ADVERTISED_URL;
+    expect(registered).toBe("http://gatekeeper:9040");
+    expect(sampler?.environment.EVENKEEL_GATEKEEPER_URL).toBe(registered);
+    for (const one of [scheduler, console]) expect(one?.environment.EVENKEEL_SERVER_URL).toBe(registered);
   });
 
   it("publishes on loopback only", () => {

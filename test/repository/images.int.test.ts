@@ -1,18 +1,19 @@
 /** Each image's files, made by the Dockerfile's own steps from nothing, and started as the image would be. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { chmodSync, chownSync, globSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, chownSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { DockerIgnoreStrategy } from "aws-cdk-lib";
 import { z } from "zod";
+import { resources } from "../../platform/wire.ts";
 import { sharedCloud } from "../support/cloud.ts";
 import { buildFiles, type ImageFiles, readStages } from "../support/dockerfile.ts";
 import { eventually } from "../support/eventually.ts";
 import { listeningUrl } from "../support/scheduler.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const services = ["sim-server", "scheduler", "tap", "console"] as const;
+const services = ["sim-server", "scheduler", "tap", "gatekeeper", "sampler", "console"] as const;
 type Service = (typeof services)[number];
 /** Not root's, and owner of nothing but what is given to it; where the test may not change users, its own. */
 const uid = process.getuid?.() === 0 ? 65_534 : undefined;
@@ -35,8 +36,11 @@ describe("the images", () => {
     return path;
   };
 
+  const start = (service: Service, variables: Readonly<Record<string, string>>) =>
+    listeningUrl(run(service, variables));
+
   /** Starts an image as `docker run --read-only --user` would, on loopback. */
-  async function start(service: Service, variables: Readonly<Record<string, string>>): Promise<string> {
+  function run(service: Service, variables: Readonly<Record<string, string>>): ChildProcess {
     const image = images.get(service);
     if (!image) throw new Error(`no image ${service}`);
     const [program = "", ...args] = image.command;
@@ -53,7 +57,7 @@ describe("the images", () => {
       ...(uid !== undefined && { uid, gid: uid }),
     });
     running.push(child);
-    return listeningUrl(child);
+    return child;
   }
 
   const ask = async (url: string) => {
@@ -131,6 +135,16 @@ describe("the images", () => {
       return z.looseObject({ state: z.string() }).parse(await answer.json());
     };
     expect(await eventually(simulated, ({ state }) => state !== "running")).toMatchObject({ state: "done" });
+    const gatekeeper = await start("gatekeeper", { EVENKEEL_SERVER_ID: "held" });
+    // The processes that it measures are this one and its children.
+    const database = data();
+    writeFileSync(join(database, "postmaster.pid"), `${process.pid}\n`);
+    run("sampler", { EVENKEEL_GATEKEEPER_URL: gatekeeper, EVENKEEL_PGDATA: database });
+    const used = async () => {
+      const answer = await fetch(`${gatekeeper}/resources`, { headers: authorization });
+      return answer.ok ? resources.parse(await answer.json()).memory.average : 0;
+    };
+    expect(await eventually(used, (memory) => memory > 0)).toBeGreaterThan(0);
     for (const [service, image] of images) expect(filesOf(image)).toEqual(before.get(service));
   }, 120_000);
 
