@@ -41,6 +41,21 @@ export class Parking {
     return tick;
   }
 
+  /** What is too much in each tick from `from` on, the latest added first: without it each fits, or holds one. */
+  excess(from: number, capacity: readonly number[]): Item[] {
+    const excess: Item[] = [];
+    for (const [tick, { items, sum }] of this.#slots) {
+      if (tick < from || items.size < 2 || sum.every((used, r) => used <= (capacity[r] ?? 0))) continue;
+      const left = [...sum];
+      for (const item of Array.from(items).reverse().slice(0, -1)) {
+        if (left.every((used, r) => used <= (capacity[r] ?? 0))) break;
+        for (const r of [0, 1, 2] as const) left[r] = (left[r] ?? 0) - item.cost[r];
+        excess.push(item);
+      }
+    }
+    return excess;
+  }
+
   /** What the server has at `tick`. */
   at(tick: number): readonly Item[] {
     return Array.from(this.#slots.get(tick)?.items ?? []);

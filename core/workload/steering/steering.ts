@@ -15,8 +15,8 @@ import { CostBook } from "./cost-book.ts";
 import { type Item, itemOf } from "./item.ts";
 import { checkKnobs } from "./knobs.ts";
 import { Outcome } from "./outcome.ts";
-import { Parking } from "./parking.ts";
 import { Patience } from "./patience.ts";
+import { Placing } from "./placing.ts";
 import { longestBudgets } from "./problem.ts";
 import { type Stream, Traffic } from "./traffic.ts";
 import { Trial } from "./trial.ts";
@@ -34,12 +34,6 @@ export interface SteeringOptions {
 
 /** Planning looks at so many of the oldest. */
 const mostConsidered = 2000;
-/** Parked executions add at most so many mean ticks to a tick to come; of the season's mean, a third more at its height. */
-const parkedMeanTicks = 1.1;
-
-/** Without placement and with so many arrivals a tick, about so many are put off in a tick, the others by some ticks. */
-const manyArrivals = 5;
-const mostPutOff = 15;
 
 /** @throws KnobsError */
 export function createSteering(options: SteeringOptions): Steering {
@@ -60,15 +54,13 @@ class WindowSteering implements Steering {
   #holds = false;
   /** Whether each tick of the current window was planned. */
   #steered = false;
-  readonly #parking = new Parking();
+  readonly #placing = new Placing();
   /** In order of arrival. */
   readonly #items = new Map<string, Item>();
   #knobs: Knobs;
   #tick = -1;
-  /** Usages of the current window's ticks so far, as believed, and the mean over about a minute. */
+  /** Usages of the current window's ticks so far, as believed. */
   #realised: number[][] = [];
-  readonly #usage: [number, number, number] = [0, 0, 0];
-  #usageTicks = 0;
   #streams: readonly Stream[] = [];
 
   constructor({ clockwork, knobs, api, seed, saved }: SteeringOptions) {
@@ -85,7 +77,7 @@ class WindowSteering implements Steering {
     this.#realised = [];
     this.#steered = false;
     this.#items.clear();
-    this.#parking.clear();
+    this.#placing.clear(tick + 1);
     for (const entry of waiting.toSorted((a, b) => a.arrivedTick - b.arrivedTick)) this.#add(entry);
     this.#rest();
   }
@@ -100,10 +92,8 @@ class WindowSteering implements Steering {
       const cost = this.#costs.costOf(queryId);
       for (const r of [0, 1, 2] as const) usage[r] += cost[r];
     }
-    for (const item of this.#parking.at(tick)) this.#move(item, tick);
+    this.#placing.ran(tick + 1, this.#costs.known ? usage : undefined);
     this.#realised.push(usage);
-    const weight = Math.max(0.002, 1 / ++this.#usageTicks);
-    for (const r of [0, 1, 2] as const) this.#usage[r] += (usage[r] - this.#usage[r]) * weight;
     for (const entry of arrived) this.#add(entry);
     this.#traffic.observe(arrived.map(({ queryId }) => queryId));
     const believed = this.#costs.observe(observation, this.#knobs.bandWidth);
@@ -129,7 +119,7 @@ class WindowSteering implements Steering {
     if (!this.#holds) {
       this.#steered = false;
       this.#rest();
-      return this.#letGo(items, next);
+      return this.#placing.letGo(new Set(this.#forced(items, next)), this.#api);
     }
     const { rate } = this.#traffic;
     const { windowTicks } = this.#clockwork;
@@ -150,24 +140,26 @@ class WindowSteering implements Steering {
       inTime: () => elapsedMs() < this.#knobs.timeBudgetMs,
     });
     const running = new Set([...group, ...this.#forced(items, next)]);
-    return this.#api === "place" ? this.#placeAll(next, running) : this.#postpone(next, running);
+    if (this.#api === "place") return this.#placing.place(running);
+    return this.#placing.postpone(running, {
+      wanted: this.#planner.wanted,
+      nextWindow: next - position + windowTicks,
+      burst: this.#knobs.burst,
+      arrivalRate: rate,
+    });
   }
 
   settle(results: readonly { readonly id: string; readonly tick: number | undefined }[]): void {
     for (const { id, tick } of results) {
       const item = this.#items.get(id);
-      if (item && tick !== undefined) this.#move(item, tick);
+      if (item && tick !== undefined) this.#placing.move(item, tick);
       else this.#forget(id);
     }
   }
 
   setCosts(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
     this.#costs.set(costs, prior);
-    this.#parking.clear();
-    for (const item of this.#items.values()) {
-      item.cost = this.#costs.costOf(item.queryId);
-      this.#parking.add(item);
-    }
+    this.#placing.reprice(this.#items.values(), (queryId) => this.#costs.costOf(queryId));
   }
 
   /** @throws KnobsError */
@@ -231,97 +223,13 @@ class WindowSteering implements Steering {
     const longest = this.#longestTicks(queryId);
     const item = itemOf(waiting, this.#clockwork.defaultDelayTicks, longest, this.#costs.costOf(queryId));
     this.#items.set(item.id, item);
-    this.#move(item, waiting.tick);
+    this.#placing.move(item, waiting.tick);
   }
 
   #forget(id: string): void {
     const item = this.#items.get(id);
     if (!item) return;
-    this.#parking.remove(item);
+    this.#placing.remove(item);
     this.#items.delete(id);
-  }
-
-  /** What should have run by now runs next unless it is moved. */
-  #move(item: Item, tick: number): void {
-    this.#parking.remove(item);
-    item.tick = Math.max(tick, this.#tick + 1);
-    this.#parking.add(item);
-  }
-
-  /** What runs next is placed there; what waits is parked level over the ticks after it. */
-  #placeAll(next: number, running: ReadonlySet<Item>): Placement[] {
-    const capacity = this.#meanTicks(parkedMeanTicks);
-    const placements = this.#runNext(running, next);
-    let free = next + 1;
-    for (const item of this.#parking.at(next)) {
-      if (running.has(item)) continue;
-      free = this.#parking.find(item, Math.max(free, item.earliest), capacity);
-      this.#move(item, free);
-      placements.push({ id: item.id, tick: free });
-    }
-    return placements;
-  }
-
-  /**
-   * Without placement nothing can be pulled forward: what the window may still need is put off to the next tick, the rest
-   * to the next window, and each on to where no more than the burst allowed falls due.
-   */
-  #postpone(next: number, running: ReadonlySet<Item>): Placement[] {
-    const capacity = this.#meanTicks(this.#knobs.burst);
-    const { wanted } = this.#planner;
-    const held = this.#parking.at(next).filter((item) => !running.has(item));
-    const isWanted = (item: Item) => wanted === undefined || wanted.has(item);
-    const nextWindow = next - this.#phase.positionOf(next) + this.#clockwork.windowTicks;
-    const soon = held.filter(isWanted);
-    const stagger = this.#traffic.rate < manyArrivals ? 1 : Math.ceil(soon.length / mostPutOff);
-    return [
-      ...soon.flatMap((item, at) => this.#putOff([item], next + 1 + (at % stagger), capacity)),
-      ...this.#putOff(
-        held.filter((item) => !isWanted(item)),
-        nextWindow,
-        capacity,
-      ),
-    ];
-  }
-
-  /** Nothing is held any longer. What was held runs off in parked work's measure; what was not is left alone. */
-  #letGo(items: readonly Item[], next: number): Placement[] {
-    const capacity = this.#meanTicks(parkedMeanTicks);
-    const forced = new Set(this.#forced(items, next));
-    const running = new Parking();
-    const tooMany = this.#parking.at(next).filter((item) => {
-      if (item.earliest >= next || forced.has(item)) return false;
-      if (running.find(item, next, capacity) > next) return true;
-      running.add(item);
-      return false;
-    });
-    return [
-      ...(this.#api === "place" ? this.#runNext(forced, next) : []),
-      ...this.#putOff(tooMany, next + 1, capacity),
-    ];
-  }
-
-  #meanTicks(count: number): number[] {
-    return this.#usage.map((usage) => count * usage);
-  }
-
-  #runNext(items: Iterable<Item>, next: number): Placement[] {
-    const placements: Placement[] = [];
-    for (const item of items) {
-      if (item.tick === next) continue;
-      this.#move(item, next);
-      placements.push({ id: item.id, tick: next });
-    }
-    return placements;
-  }
-
-  /** Moves each to the first tick from `from` on with room, and not beyond the longest that it may wait. */
-  #putOff(items: readonly Item[], from: number, capacity: readonly number[]): Placement[] {
-    const next = this.#tick + 1;
-    return items.map((item) => {
-      const latest = item.latest > next ? item.latest : undefined;
-      this.#move(item, this.#parking.find(item, Math.min(from, latest ?? from), capacity, latest));
-      return { id: item.id, tick: item.tick };
-    });
   }
 }

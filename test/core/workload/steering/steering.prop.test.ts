@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { Placement, SteeringApi } from "../../../../core/workload/types.ts";
-import { createLoop } from "./loop.ts";
+import type { CostEstimate, Placement, SteeringApi } from "../../../../core/workload/types.ts";
+import { createLoop, exact } from "./loop.ts";
 
 type Meddle = (placement: Placement) => Placement;
 
@@ -64,5 +64,67 @@ describe.each<SteeringApi>(["place", "delay"])("steering with api %s", (api) => 
   it("would be caught if it ran things a tick early", () => {
     const early: Meddle = ({ id, tick }) => ({ id, tick: tick - 3 });
     expect(faults({ seed: 1, mean: 0.01, delay: 2, budget: 4 }, api, early)).toContain("before its default delay");
+  });
+});
+
+/**
+ * The most that what a random world's steering held would have added to a later tick, had it died at any moment, in mean
+ * ticks of the worst resource. Not counted: the very next tick, which holds what was chosen for it, and ticks that hold
+ * one execution alone. Costs are renewed now and then, each time off by up to a tenth.
+ */
+function worstBurst(world: { seed: number; mean: number; budget: number }, meddle: Meddle = (p) => p) {
+  const loop = createLoop({
+    seed: world.seed,
+    parameters: { arrivals: { mean: world.mean } },
+    knobs: { latencyP95Seconds: world.budget },
+  });
+  const { engine, steering } = loop;
+  const random = fc.sample(fc.double({ min: 0.9, max: 1.1, noNaN: true }), { numRuns: 1000, seed: world.seed });
+  const total = [0, 0, 0];
+  const worst = [0, 0, 0];
+  const ticks = 1200;
+  const truth = engine.truth();
+  for (let at = 0; at < ticks; at++) {
+    if (at % 200 === 199) {
+      const off = Array.from(truth, ([id, cost], i): [string, CostEstimate] => {
+        const factor = random[(i + at) % random.length] ?? 1;
+        return [id, exact([cost[0] * factor, cost[1] * factor, cost[2] * factor])];
+      });
+      steering.setCosts(new Map(off), exact([47, 47, 47]));
+    }
+    for (const placement of loop.tick().placements) engine.place(placement.id, meddle(placement).tick);
+    for (const [r, usage] of engine.lastUsage().entries()) total[r] = (total[r] ?? 0) + usage;
+    const due = new Map<number, { count: number; sum: number[] }>();
+    for (const { queryId, tick } of engine.queued()) {
+      if (tick <= engine.tick + 1) continue;
+      const slot = due.get(tick) ?? { count: 0, sum: [0, 0, 0] };
+      slot.count++;
+      for (const [r, cost] of (truth.get(queryId) ?? []).entries()) slot.sum[r] = (slot.sum[r] ?? 0) + cost;
+      due.set(tick, slot);
+    }
+    for (const { count, sum } of due.values())
+      if (count > 1) for (const [r, used] of sum.entries()) worst[r] = Math.max(worst[r] ?? 0, used);
+  }
+  return Math.max(...worst.map((used, r) => (used * ticks) / (total[r] ?? 1)));
+}
+
+describe("a scheduler that dies at any moment", () => {
+  it("leaves no later tick with more than 1.5 mean ticks of what it held", () => {
+    const dying = fc.record({
+      seed: fc.integer({ min: 0, max: 1000 }),
+      mean: fc.constantFrom(0.006, 0.01, 0.014, 0.03),
+      budget: fc.constantFrom(1, 4, 12),
+    });
+    fc.assert(
+      fc.property(dying, (w) => {
+        expect(worstBurst(w)).toBeLessThanOrEqual(1.5);
+      }),
+      { numRuns: 6, seed: 1 },
+    );
+  });
+
+  it("would be caught if it parked by tens of ticks", () => {
+    const together: Meddle = ({ id, tick }) => ({ id, tick: 10 * Math.ceil(tick / 10) });
+    expect(worstBurst({ seed: 1, mean: 0.01, budget: 4 }, together)).toBeGreaterThan(1.5);
   });
 });
