@@ -49,8 +49,6 @@ const untilAborted = (signal: AbortSignal) =>
   });
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-type Run = (report: Report, fn: () => Promise<pg.QueryResult>) => Promise<pg.QueryResult>;
-
 async function main(): Promise<void> {
   const env = parseEnvironment(settings, process.env);
   const stop = new AbortController();
@@ -76,29 +74,39 @@ async function main(): Promise<void> {
         });
   const queries = env.QUERIES_FILE ? published.parse(JSON.parse(readFileSync(env.QUERIES_FILE, "utf8"))) : [];
   // Ours by name: the pricing reports differ in nothing but a constant, and cost ten times as much as each other.
-  const run: Run = ({ name, sql }, fn) =>
-    gate ? gate.run({ ...(env.EVENKEEL_LOAD === "tpch" ? { sql } : { id: name }), deferBy }, fn) : fn();
+  const identify = ({ name, sql }: Report) => (env.EVENKEEL_LOAD === "tpch" ? { sql } : { id: name });
+  type Step<Result> = () => Promise<Result>;
+  const run = (report: Report, before: Step<void>, fn: Step<pg.QueryResult>) =>
+    gate ? gate.run({ ...identify(report), deferBy, before }, fn) : before().then(fn);
   const overheads: number[] = [];
   const outstanding = new Set<Promise<void>>();
 
   const ask = async (report: Report, burst: number, index: number, arrivedAt: number): Promise<void> => {
-    let begun = 0;
-    let ended = 0;
-    const called = unixNow();
+    const times = { called: unixNow(), begun: 0, connected: 0, asked: 0, ended: 0 };
+    let client: pg.PoolClient | undefined;
+    const connect = async () => {
+      times.begun = unixNow();
+      client = await pool.connect();
+      times.connected = unixNow();
+    };
+    const query = async () => {
+      times.asked = unixNow();
+      if (!client) throw new Error("there is no connection");
+      const result = await client.query({ name: report.name, text: report.sql, values: [...report.parameters] });
+      times.ended = unixNow();
+      return result;
+    };
     try {
-      const { rows } = await run(report, async () => {
-        begun = unixNow();
-        const result = await pool.query({ name: report.name, text: report.sql, values: [...report.parameters] });
-        ended = unixNow();
-        return result;
-      });
-      const returned = unixNow();
-      overheads.push(begun - called + (returned - ended));
+      const { rows } = await run(report, connect, query);
+      const { called, begun, connected, asked, ended } = times;
+      overheads.push(begun - called + (asked - connected) + (unixNow() - ended));
       const checksum = createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);
       say({ type: "report", burst, index, name: report.name, arrivedAt, begunAt: begun, endedAt: ended, checksum });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       say({ type: "failed", burst, index, name: report.name, arrivedAt, message });
+    } finally {
+      client?.release();
     }
   };
 

@@ -81,8 +81,22 @@ export function createGateOver(transport: Transport, options: GateOptions, warn 
     mode,
     // Not async: each call would pay for more promises.
     run(work, fn) {
-      if (closed) return called(fn);
+      const { before } = work;
+      if (closed) return before ? called(before).then(() => called(fn)) : called(fn);
       const ms = mode === "observe" ? 0 : holdMs(work, warn);
+      if (before) {
+        // Not held: it arrives when it has what it needs.
+        const now = () => {
+          const execution = link.record.arrive(statements.of(work));
+          if (ms > 0) link.shadow(execution, ms);
+          return execute(execution, false, fn);
+        };
+        if (ms === 0 || mode !== "enforce") return called(before).then(now);
+        const execution = link.record.arrive(statements.of(work));
+        const fail = (error: unknown) => execute(execution, true, () => Promise.reject(error));
+        const begin = () => called(before).then(() => execute(execution, true, fn), fail);
+        return held(link, execution, ms, work.signal).then(begin);
+      }
       const execution = link.record.arrive(statements.of(work));
       if (ms === 0) return execute(execution, false, fn);
       if (mode === "enforce") return held(link, execution, ms, work.signal).then(() => execute(execution, true, fn));

@@ -47,6 +47,11 @@ export interface Work {
   readonly deadline?: Date | number | undefined;
   /** Gives it up while it is held. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * What it needs besides, such as a connection of a pool: asked for when the work is let go, and not taken for running
+   * while it waits for that. Costs are learned better so. When it fails the work is not run.
+   */
+  readonly before?: (() => unknown) | undefined;
 }
 
 /** Longest hold, in ms: a day. */

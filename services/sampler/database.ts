@@ -6,11 +6,18 @@ import type { Told } from "./told.ts";
 export interface StatementStatistics {
   /** PostgreSQL's own number for the statement, as text: it has 64 bits. */
   readonly queryId: string;
+  /** Whose executions these are. */
+  readonly database: string;
+  readonly role: string;
+  /** Without constants, as PostgreSQL keeps it; cut after `longestText` characters. */
+  readonly text: string;
   readonly calls: number;
   readonly totalExecMs: number;
 }
 
 const queryTimeoutMs = 2_000;
+/** The gatekeeper tells longer ones apart by a hash. */
+const longestText = 32_768;
 
 /** By major version: KiB read and written, all backends together. Counted when a statement or a second ends. */
 const ioQuery = (major: number) =>
@@ -59,9 +66,11 @@ export class SampledDatabase {
   async statements(): Promise<StatementStatistics[]> {
     if (!this.#statements) return [];
     const rows = await this.#query(
-      `SELECT queryid::text AS id, sum(calls) AS calls, sum(total_exec_time) AS ms
-         FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-        GROUP BY queryid ORDER BY ms DESC LIMIT 1000`,
+      `SELECT queryid::text AS id, current_database() AS database, coalesce(rolname, userid::text) AS role,
+              left(min(query), ${longestText}) AS text, sum(calls) AS calls, sum(total_exec_time) AS ms
+         FROM pg_stat_statements LEFT JOIN pg_roles ON pg_roles.oid = userid
+        WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        GROUP BY queryid, rolname, userid ORDER BY ms DESC LIMIT 1000`,
       "statements",
     );
     if (rows.some(({ id }) => id === null)) {
@@ -72,7 +81,11 @@ export class SampledDatabase {
     }
     return rows
       .filter(({ id }) => id !== null)
-      .map(({ id, calls, ms }) => ({ queryId: String(id), calls: Number(calls), totalExecMs: Number(ms) }));
+      .map(({ id, database, role, text, calls, ms }) => ({
+        queryId: String(id),
+        ...{ database: String(database), role: String(role), text: String(text) },
+        ...{ calls: Number(calls), totalExecMs: Number(ms) },
+      }));
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,7 @@ import { runService } from "../../platform/service.ts";
 import { SampledDatabase } from "./database.ts";
 import { findSource } from "./find-source.ts";
 import { Sampler, SamplesRefused } from "./sampler.ts";
-import { watchStatements } from "./statements.ts";
+import { type Identify, watchStatements } from "./statements.ts";
 import { Told } from "./told.ts";
 
 const settings = z.object({
@@ -29,6 +29,7 @@ const settings = z.object({
   EVENKEEL_SAMPLE_MS: wholeNumber.default(50).refine((ms) => ms >= 10 && ms <= 1_000, "10 to 1000 ms are expected"),
 });
 
+const identified = z.object({ ids: z.array(z.string()) });
 const log = createLog("sampler");
 
 async function main({ signal }: AbortController): Promise<void> {
@@ -64,8 +65,18 @@ async function main({ signal }: AbortController): Promise<void> {
     clock,
     told,
   });
+  const identify: Identify = async (database, role, texts) => {
+    const statements = texts.map((sql) => ({ sql, length: sql.length }));
+    const { status, text } = await transport.exchange(
+      "POST",
+      "/identify",
+      JSON.stringify({ database, role, statements }),
+    );
+    if (status !== 200) throw new Error(`POST /identify answered ${status}: ${text.slice(0, 200)}`);
+    return identified.parse(JSON.parse(text)).ids;
+  };
   log.info("started", { gatekeeper: transport.base, sampleMs: env.EVENKEEL_SAMPLE_MS });
-  const asking = database ? [watchStatements({ database, clock, log, signal })] : [];
+  const asking = database ? [watchStatements({ database, identify, clock, log, signal })] : [];
   await Promise.all([sampler.run(signal), ...asking]);
   await database?.close();
   log.info("stopped");

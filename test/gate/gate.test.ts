@@ -275,6 +275,57 @@ describe("modes", () => {
   });
 });
 
+describe("what work needs before it begins", () => {
+  it.each(["observe", "shadow", "enforce"] as const)(
+    "in %s is asked for when it is let go, and waiting for it is not running",
+    async (mode) => {
+      const gate = await connectedGate({ mode });
+      const asked = performance.now();
+      const connection = Promise.withResolvers<void>();
+      let askedFor: number | undefined;
+      const before = () => {
+        askedFor = performance.now() - asked;
+        return connection.promise;
+      };
+      const { seen, run } = work();
+      const done = gate.run({ id: "report", deferBy: 500, before }, run);
+      await pass(2_000);
+      expect([askedFor, seen.times, gatekeeper.running.size]).toEqual([mode === "enforce" ? 500 : 0, 0, 0]);
+      connection.resolve();
+      expect(await done).toBe(1);
+      expect(seen.waited).toBe(2_000);
+      await pass(1_000);
+      expect(gatekeeper.disk.size).toBe(1);
+    },
+  );
+
+  it("would be taken for running without that", async () => {
+    const gate = await connectedGate({ mode: "observe" });
+    const connection = Promise.withResolvers<void>();
+    const done = gate.run({ id: "report" }, () => connection.promise);
+    await pass(2_000);
+    expect(gatekeeper.running.size).toBe(1);
+    connection.resolve();
+    await done;
+  });
+
+  it("and cannot be had: it does not run, and the error is passed on", async () => {
+    for (const mode of ["observe", "enforce"] as const) {
+      const gate = await connectedGate({ mode });
+      const { seen, run } = work();
+      const before = () => {
+        throw new Error("no connection");
+      };
+      const done = expect(gate.run({ id: "report", deferBy: 300, before }, run)).rejects.toThrow("no connection");
+      await pass(1_000);
+      await done;
+      await gate.close();
+      await expect(gate.run({ id: "report", before }, run)).rejects.toThrow("no connection");
+      expect([seen.times, gatekeeper.running.size, gatekeeper.waiting.size]).toEqual([0, 0, 0]);
+    }
+  });
+});
+
 describe("results", () => {
   it("are passed on as they are", async () => {
     const gate = await connectedGate();

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pg from "pg";
-import { type Postgres, startPostgres } from "../../../local/postgres.ts";
+import { type Postgres, startPostgres, superuser } from "../../../local/postgres.ts";
 import { createLog } from "../../../platform/log.ts";
+import { createIdentities } from "../../../services/gatekeeper/identity.ts";
 import { SampledDatabase } from "../../../services/sampler/database.ts";
 import { findSource } from "../../../services/sampler/find-source.ts";
 import { ProcessTree } from "../../../services/sampler/process-tree.ts";
+import { creditedSince, join as joinStatements } from "../../../services/sampler/statements.ts";
 import { Told } from "../../../services/sampler/told.ts";
 import type { UsageSource } from "../../../services/sampler/usage.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -26,7 +28,8 @@ describe("the sampler beside a real PostgreSQL", () => {
   const directory = temporaryDirectory();
   let postgres: Postgres;
   const lines: string[] = [];
-  const told = new Told(createLog("sampler", (line) => lines.push(JSON.parse(line).message)));
+  const log = createLog("sampler", (line) => lines.push(JSON.parse(line).message));
+  const told = new Told(log);
 
   beforeAll(async () => {
     postgres = await startPostgres({ directory: directory.path });
@@ -125,6 +128,37 @@ describe("the sampler beside a real PostgreSQL", () => {
     await database.close();
     const full = new SampledDatabase(postgres.url(), told);
     expect((await full.statements()).some(({ calls }) => calls >= 1)).toBe(true);
+    await full.close();
+  });
+
+  it("joins what pg_stat_statements credited to the queries that the gatekeeper knows", async () => {
+    const full = new SampledDatabase(postgres.url(), told);
+    const before = await full.statements();
+    const { client } = await session();
+    const asked = [
+      "SELECT count(*) FROM pg_class WHERE relpages > 3 AND relname IN ('a', 'b')",
+      "SELECT relname FROM pg_class LIMIT 5",
+    ];
+    for (const sql of asked) for (let times = 0; times < 3; times++) await client.query(sql);
+    await client.query("SELECT count(*) FROM pg_class WHERE relpages > 70 AND relname IN ('c', 'd', 'e')");
+    await client.end();
+    const identities = await createIdentities();
+    const name = (database: string, role: string, sql: string) =>
+      identities.identify(database, role, { sql, length: sql.length }).queryId;
+    const credited = creditedSince(before, await full.statements());
+    const joined = await joinStatements(
+      credited,
+      async (database, role, texts) => texts.map((sql) => name(database, role, sql)),
+      log,
+    );
+    const calls = (sql: string, role = superuser) =>
+      joined.filter(({ query }) => query === name("postgres", role, sql)).reduce((sum, one) => sum + one.calls, 0);
+    expect(asked.map((sql) => calls(sql))).toEqual([4, 3]);
+    // Another role's executions of the same statement are another query.
+    expect(calls(asked[0] ?? "", "poor")).toBe(0);
+    const away = await joinStatements(credited, () => Promise.reject(new Error("away")), log);
+    expect(away.map(({ query, calls }) => [query, calls > 0])).toEqual(credited.map(() => [null, true]));
+    expect(lines.at(-1)).toBe("pg_stat_statements could not be joined to the queries known");
     await full.close();
   });
 
