@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { auditServer } from "../platform/audit.ts";
 import { receiptItem, receiptSpan } from "../platform/tables/receipts.ts";
-import { documentAnsweredBy } from "../test/support/document.ts";
+import { askedFor, documentAnsweredBy } from "../test/support/document.ts";
 import { print, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `What an audit reads and how long it works on that, without the network; receipts only, as it does unless asked for --deep.
@@ -47,8 +47,7 @@ export async function audit(args: string[]): Promise<void> {
       if (command !== "QueryCommand") throw new Error(`an audit does not ask for ${command}`);
       read.requests++;
       peak = Math.max(peak, process.memoryUsage().rss);
-      const { ":partition": partition } = Object(input.ExpressionAttributeValues);
-      if (!String(partition).endsWith("#receipts")) return { Items: [] };
+      if (!askedFor(input).partition.endsWith("#receipts")) return { Items: [] };
       const { at } = Object(input.ExclusiveStartKey ?? {});
       const page = pageAfter(at === undefined ? 0 : Number(String(at).split("#")[1]), executions, perReceipt);
       read.bytes += page.bytes;

@@ -13,7 +13,7 @@ import { Ledger } from "../sim-server/database/ledger.ts";
 import { loadParameters } from "../sim-server/database/parameters.ts";
 import { DatabaseServer } from "../sim-server/database/server.ts";
 import { compare } from "./capture/compare.ts";
-import { processMegabytes, recorderPid } from "./capture/memory.ts";
+import { processMegabytes, processorTime, recorderPid } from "./capture/processes.ts";
 import { rawRate } from "./capture/raw.ts";
 import { positive, print, rounded, wholeNumber } from "./smoothing/options.ts";
 
@@ -39,11 +39,20 @@ export interface CaptureResult {
   /** With `raw`: items a second of batch writes alone, and how much of that is reached end to end. */
   readonly rawPerSecond?: number;
   readonly ratio?: number;
+  /** Processor time of an execution in microseconds, all that belongs to it included; with `raw` of an item written alone. */
+  readonly processor: ProcessorTimes & { readonly raw?: Pick<ProcessorTimes, "sender" | "emulator"> };
   /** With `minutes`: resident memory of sender (with engine and outbox) and function, at a fifth of the time and at its end. */
   readonly senderMegabytes?: readonly number[];
   readonly functionMegabytes?: readonly number[];
   /** With `minutes`: of the outbox's file when the load ended and when all was recorded. */
   readonly outboxMegabytes?: readonly number[];
+}
+
+export interface ProcessorTimes {
+  /** Of this process: engine, outbox and sender; with `raw` what writes. */
+  readonly sender: number;
+  readonly function: number;
+  readonly emulator: number;
 }
 
 export interface CaptureBench {
@@ -85,8 +94,10 @@ export async function measureCapture({ events, minutes, raw }: CaptureBench, log
     });
     const sending = capture.run("http://localhost:0", stop.signal);
 
-    const rawPerSecond = raw ? await rawRate(environment) : undefined;
-    const watched = minutes === undefined ? undefined : watch(cloud.cloud.child?.pid, outbox, minutes);
+    const cloudPid = cloud.cloud.child?.pid;
+    const written = raw ? await rawRate(environment, () => processorTimes(cloudPid)) : undefined;
+    const watched = minutes === undefined ? undefined : watch(cloudPid, outbox, minutes);
+    const before = processorTimes(cloudPid);
     const start = performance.now();
     const more = () =>
       minutes === undefined ? server.info().counted.executions < events : performance.now() - start < minutes * 60_000;
@@ -99,6 +110,7 @@ export async function measureCapture({ events, minutes, raw }: CaptureBench, log
     await untilRecorded(outbox);
     const seconds = (performance.now() - start) / 1_000;
     const executed = server.info().counted.executions;
+    const after = processorTimes(cloudPid);
     const memory = watched?.ended();
     stop.abort();
     await sending;
@@ -112,15 +124,32 @@ export async function measureCapture({ events, minutes, raw }: CaptureBench, log
       eventsPerSecond: rounded(executed / seconds, 0),
       lost,
       duplicated,
-      ...(rawPerSecond === undefined
-        ? {}
-        : { rawPerSecond: rounded(rawPerSecond, 0), ratio: rounded(executed / seconds / rawPerSecond, 3) }),
+      ...(written && {
+        rawPerSecond: rounded(written.perSecond, 0),
+        ratio: rounded(executed / seconds / written.perSecond, 3),
+      }),
+      processor: { ...perRow(before, after, executed), ...(written && { raw: written.processor }) },
       ...memory,
     };
   } finally {
     stop.abort();
     await cloud.stop();
   }
+}
+
+function processorTimes(cloudPid: number | undefined): ProcessorTimes {
+  // The function starts with its first message.
+  const recorder = processorTime(recorderPid(cloudPid));
+  return {
+    sender: processorTime(process.pid),
+    function: Number.isNaN(recorder) ? 0 : recorder,
+    emulator: processorTime(cloudPid),
+  };
+}
+
+function perRow(before: ProcessorTimes, after: ProcessorTimes, rows: number): ProcessorTimes {
+  const of = (name: keyof ProcessorTimes) => rounded((after[name] - before[name]) / rows, 1);
+  return { sender: of("sender"), function: of("function"), emulator: of("emulator") };
 }
 
 /** Memory at a fifth of the time, when caches are warm, and at its end; the outbox then, and when all is recorded. */

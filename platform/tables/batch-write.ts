@@ -1,6 +1,6 @@
 /** Puts many items, in any order, into any of the tables, with as few requests as DynamoDB allows. */
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
-import { batchPut } from "./attribute-json.ts";
+import { batchPut } from "./batch-put.ts";
 import type { TableItem } from "./keys.ts";
 
 const batchSize = 25;

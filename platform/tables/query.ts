@@ -23,13 +23,10 @@ export async function* queryRange(
   const { partition, sort } = input;
   const command: QueryCommandInput = {
     TableName: input.table,
-    KeyConditionExpression: sort
-      ? "#partition = :partition AND #sort BETWEEN :from AND :to"
-      : "#partition = :partition",
-    ExpressionAttributeNames: { "#partition": partition[0], ...(sort ? { "#sort": sort[0] } : {}) },
-    ExpressionAttributeValues: {
-      ":partition": partition[1],
-      ...(sort ? { ":from": sort[1], ":to": sort[2] } : {}),
+    // Not as an expression: the embedded cloud takes that apart anew for each item of the partition (docs/adr/0725).
+    KeyConditions: {
+      [partition[0]]: { ComparisonOperator: "EQ", AttributeValueList: [partition[1]] },
+      ...(sort && { [sort[0]]: { ComparisonOperator: "BETWEEN", AttributeValueList: [sort[1], sort[2]] } }),
     },
     ConsistentRead: input.consistent ?? false,
     ScanIndexForward: !(input.newestFirst ?? false),

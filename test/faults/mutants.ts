@@ -18,7 +18,7 @@ export type Mutant = (typeof mutants)[number];
 
 const receiptsSchema = z.looseObject({ first: z.number(), last: z.number() });
 const isQueryOfReceipts = (command: unknown): boolean =>
-  command instanceof QueryCommand && JSON.stringify(command.input.ExpressionAttributeValues).includes("#receipts");
+  command instanceof QueryCommand && JSON.stringify(command.input.KeyConditions).includes("#receipts");
 
 /** Plants what is to be planted in the process of a sender; `outbox` is its file. Returns what takes it out again. */
 export function plant(mutant: Mutant | undefined, outbox: string): () => void {

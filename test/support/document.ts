@@ -1,5 +1,6 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
+import { z } from "zod";
 
 /** A document client whose commands go to `answer` (name such as `PutCommand`, and input) and never to a network. */
 export function documentAnsweredBy(
@@ -19,4 +20,19 @@ export function documentAnsweredBy(
     { step: "initialize", priority: "high" },
   );
   return document;
+}
+
+const conditions = z.object({
+  KeyConditions: z.record(
+    z.string(),
+    z.object({ ComparisonOperator: z.string(), AttributeValueList: z.array(z.string()) }),
+  ),
+});
+
+/** What a `QueryCommand` asks for: `platform/tables/query.ts`. */
+export function askedFor(input: unknown): { partition: string; from: string; to: string } {
+  const all = Object.values(conditions.parse(input).KeyConditions);
+  const [partition = ""] = all.find(({ ComparisonOperator }) => ComparisonOperator === "EQ")?.AttributeValueList ?? [];
+  const between = all.find(({ ComparisonOperator }) => ComparisonOperator === "BETWEEN")?.AttributeValueList;
+  return { partition, from: between?.[0] ?? "", to: between?.[1] ?? "~" };
 }

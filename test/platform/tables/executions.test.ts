@@ -91,6 +91,9 @@ describe("an execution's item", () => {
     const reordered: ExecutionRow = { tick, ...others };
     expect(rowHash(reordered)).toBe(rowHash(row));
     expect(rowHash({ ...row, delayTicks: 2 })).not.toBe(rowHash(row));
+    const lasting = { ...row, durationMs: 5, epoch: 'e"' };
+    const sorted = JSON.stringify(Object.fromEntries(Object.entries(lasting).sort(([a], [b]) => (a < b ? -1 : 1))));
+    expect(rowHash(lasting)).toBe(createHash("sha256").update(sorted).digest("hex").slice(0, 12));
   });
 
   it("sorts by time even when the number of digits differs", () => {

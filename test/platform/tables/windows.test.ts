@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { readWindows, storedWindow, windowItem, windowItemSchema } from "../../../platform/tables/windows.ts";
 import type { WindowRow } from "../../../platform/wire.ts";
-import { documentAnsweredBy } from "../../support/document.ts";
+import { askedFor, documentAnsweredBy } from "../../support/document.ts";
 
 const band = { average: 50, min: 10, max: 90 };
 const row: WindowRow = {
@@ -75,15 +75,16 @@ describe("readWindows", () => {
   it("asks each hour between the times, and leaves out what it cannot read", async () => {
     const good = windowItem("s", "i", row, 60);
     const partitions: unknown[] = [];
-    const document = documentAnsweredBy((_, { ExpressionAttributeValues: values }) => {
-      partitions.push(values);
-      if (JSON.stringify(values).includes("T08")) return { Items: [good, { ...good, at: "future", format: 2 }] };
+    const document = documentAnsweredBy((_, input) => {
+      const asked = askedFor(input);
+      partitions.push(asked);
+      if (asked.partition.endsWith("T08")) return { Items: [good, { ...good, at: "future", format: 2 }] };
       return { Items: [{ ...good, at: "damaged", ticks: "0;2" }] };
     });
     const { windows, unreadable } = await readWindows(document, "t", "s", row.endedAt, row.endedAt + 1);
     expect(partitions).toEqual([
-      { ":partition": "s#2026-11-21T08", ":from": "1795251599999", ":to": "1795251600000~" },
-      { ":partition": "s#2026-11-21T09", ":from": "1795251599999", ":to": "1795251600000~" },
+      { partition: "s#2026-11-21T08", from: "1795251599999", to: "1795251600000~" },
+      { partition: "s#2026-11-21T09", from: "1795251599999", to: "1795251600000~" },
     ]);
     expect(windows.map(({ key }) => key)).toEqual([good.at]);
     expect(unreadable).toEqual([

@@ -4,18 +4,10 @@ import type { Estimator } from "../../../../core/workload/estimator/estimator.ts
 import { estimateServer } from "../../../../lambdas/workload/estimate-costs/estimate-server.ts";
 import { readVersion } from "../../../../platform/tables/costs-version.ts";
 import { windowItem } from "../../../../platform/tables/windows.ts";
-import { documentAnsweredBy } from "../../../support/document.ts";
+import { askedFor, documentAnsweredBy } from "../../../support/document.ts";
 import { windowRow } from "../../../support/rows.ts";
 
 const startMs = Date.UTC(2026, 10, 21, 6);
-const range = z.object({
-  ExpressionAttributeValues: z.object({
-    ":partition": z.string(),
-    ":from": z.string().default(""),
-    ":to": z.string().default("~"),
-  }),
-});
-
 const publishing = z.object({ ExpressionAttributeValues: z.object({ ":version": z.number() }) });
 
 /** Tables in memory: windows by range, one version item. `forgetful`: without the marks of refused windows. */
@@ -33,7 +25,7 @@ function tablesWith(count: number, forgetful: boolean) {
     if (/Update/.test(command))
       version = { ...version, published: publishing.parse(input).ExpressionAttributeValues[":version"] };
     if (/Put|Update|Batch/.test(command)) return {};
-    const { ":partition": partition, ":from": from, ":to": to } = range.parse(input).ExpressionAttributeValues;
+    const { partition, from, to } = askedFor(input);
     return { Items: windows.filter(({ key, at }) => key === partition && at >= from && at <= to) };
   });
 }
