@@ -1,7 +1,7 @@
 # Two commands do everything: `make local` and `make test`. See CONTRIBUTING.md and docs/running-locally.md.
 .POSIX:
 .SUFFIXES:
-.PHONY: local postgres-demo test check bench install chromium clean help
+.PHONY: local postgres-demo test check bench install chromium redis clean help
 
 run = PATH="$$PWD/node_modules/.bin:$$PATH"
 
@@ -11,7 +11,7 @@ local: install ## the whole loop on this machine; UP="--scenario five" passes op
 postgres-demo: install ## a real PostgreSQL under bursts of reports, naive and gated; UP="--load light" passes options
 	@exec bin/evenkeel postgres-demo $(UP)
 
-test: install chromium ## every test; TEST=test/platform runs a part
+test: install chromium redis ## every test; TEST=test/platform runs a part
 	@$(run) npm test --silent -- --maxWorkers=2 $(TEST)
 
 check: install ## format, lint, types, import rules
@@ -22,6 +22,9 @@ install: ## what is missing, nothing else
 
 chromium: ## a browser for the tests, unless there is one
 	@sh local/chromium.sh
+
+redis: ## a Redis for the tests of BullMQ, unless there is one
+	@sh local/redis.sh
 
 clean: ## remove what was built and installed here; the local cloud's state goes, too
 	@if [ -x node_modules/.bin/node ]; then bin/evenkeel down; fi

@@ -117,6 +117,12 @@ const contents = {
         operationId: "stream",
         tags: optional,
         summary: "What happens, tick by tick, as server-sent events",
+        parameters: [
+          {
+            ...{ name: "fence", in: "query", required: false, schema: { type: "integer", minimum: 0 } },
+            description: "Of its lease, when a scheduler follows. A server may hold work only while one does.",
+          },
+        ],
         description:
           "The first event of a connection is a `hello` with the whole queue, then a `tick` as soon as the tick is on " +
           "disk. The schema is that of one event's `data`. A reader who falls behind is cut off.",

@@ -1,6 +1,6 @@
 /** The database server's HTTP API over any host: the simulated database and the tap both serve this. */
 import type { Context } from "hono";
-import type { z } from "zod";
+import { z } from "zod";
 import { createApp, type HttpApp, type HttpEnvironment, httpError, limitBody, parseBody, refuseHead } from "./http.ts";
 import type { Access } from "./http-guard.ts";
 import type { Log } from "./log.ts";
@@ -36,8 +36,11 @@ export interface ServerHost extends PlainHost {
   info(): ServerInfo;
   /** Undefined: `fence` is lower than one seen before. */
   place(fence: number, placements: z.infer<typeof placeRequest>["placements"]): Promise<PlaceResponse | undefined>;
-  /** Calls `listener` with `hello` before it returns, then with every tick; returns what ends that. */
-  subscribe(listener: (event: StreamEvent) => void): () => void;
+  /**
+   * Calls `listener` with `hello` before it returns, then with every tick; returns what ends that.
+   * @param fence of the lease of the scheduler that listens; nobody else has one
+   */
+  subscribe(listener: (event: StreamEvent) => void, fence?: number): () => void;
 }
 
 export interface ServerApiOptions extends Pick<Access, "allowedHosts" | "token"> {
@@ -74,6 +77,12 @@ export function createPlainApi(host: PlainHost, { log, allowedHosts, token }: Se
   return app;
 }
 
+const fenceQuery = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number)
+  .optional();
+
 /** The three calls, and ours: GET /server, POST /place, GET /stream. */
 export function createServerApi(host: ServerHost, options: ServerApiOptions): HttpApp {
   const app = createPlainApi(host, options);
@@ -86,8 +95,10 @@ export function createServerApi(host: ServerHost, options: ServerApiOptions): Ht
   });
   let streams = 0;
   app.get("/stream", refuseHead, async (context) => {
+    const fence = fenceQuery.safeParse(context.req.query("fence"));
+    if (!fence.success) throw httpError(400, "fence: a whole number is expected, that of the scheduler's lease");
     if (streams >= (options.maxStreams ?? 32)) throw httpError(503, "too many streams are open");
-    const body = await available(() => eventStream(context, host, options, () => streams--));
+    const body = await available(() => eventStream(context, host, options, () => streams--, fence.data));
     streams++;
     return context.body(body, 200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
   });
@@ -109,6 +120,7 @@ function eventStream(
   host: ServerHost,
   { log, streamBufferBytes = 1024 * 1024, streamHeartbeatMs = 5_000 }: ServerApiOptions,
   onEnd: () => void,
+  fence: number | undefined,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let unsubscribe: (() => void) | undefined;
@@ -141,7 +153,7 @@ function eventStream(
           const text = `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
           if (event.type === "hello") helloBytes = Buffer.byteLength(text);
           send(text);
-        });
+        }, fence);
         heartbeat = setInterval(() => send(": still here\n\n"), streamHeartbeatMs);
         heartbeat.unref();
       },

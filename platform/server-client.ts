@@ -20,6 +20,8 @@ import {
 
 export interface FollowOptions {
   readonly signal: AbortSignal;
+  /** Of the lease, where a scheduler follows: so the server knows that somebody is there who places. */
+  readonly fence?: number;
   /** Called with every event in order; each connection begins with a `hello`. "again": drop this connection, ask for a fresh `hello`. */
   onEvent(event: StreamEvent): "again" | undefined;
   /** Called each time the stream ends or cannot be opened. */
@@ -97,7 +99,8 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       return wish;
     };
     try {
-      const response = await transport.open("/stream", AbortSignal.any([signal, idle.signal]));
+      const path = options.fence === undefined ? "/stream" : `/stream?fence=${options.fence}`;
+      const response = await transport.open(path, AbortSignal.any([signal, idle.signal]));
       response.setEncoding("utf8");
       const status = response.statusCode ?? 0;
       if (status !== 200) throw refused({ where, status, text: await beginning(response) });

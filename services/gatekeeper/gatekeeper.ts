@@ -14,6 +14,7 @@ import { Holding } from "./holding.ts";
 import type { Identities } from "./identity.ts";
 import type { Journal } from "./journal.ts";
 import { type Process, Processes, send } from "./processes.ts";
+import type { Roster, RosterEntry } from "./roster.ts";
 import { type Clockwork, Running } from "./running.ts";
 import { Teller } from "./teller.ts";
 import { UsageTicks } from "./usage.ts";
@@ -24,6 +25,8 @@ export interface GatekeeperOptions {
   readonly clockwork: Clockwork;
   readonly identities: Identities;
   readonly journal: Journal;
+  /** Without one nobody notices the applications that died while no gatekeeper was there. */
+  readonly roster?: Roster;
   readonly outboxInfo: () => ServerInfo["outbox"];
   readonly clock: Clock;
   readonly log: Log;
@@ -38,6 +41,9 @@ const usagePatienceTicks = 2;
 /** Without samples for so long there is no sampler, and nothing waits for one. */
 const samplerSilenceMs = 1_000;
 
+/** An application that lives is back within this time. */
+const returnWithinMs = 10_000;
+
 /**
  * Stands for the database in the loop: what its applications' gates tell is what has run and what waits. Time is real:
  * tick k begins `k * tickMs` after the start, what is placed in it is released then.
@@ -50,6 +56,8 @@ export class Gatekeeper implements ServerHost {
   readonly #usage: UsageTicks;
   readonly #teller: Teller;
   readonly #startedAt: number;
+  /** Processes that a gatekeeper before this one knew, and that are not back yet. */
+  readonly #missing: Map<string, RosterEntry>;
   #lastTick = -1;
   #fence = 0;
   #sampledAt = Number.NEGATIVE_INFINITY;
@@ -59,6 +67,7 @@ export class Gatekeeper implements ServerHost {
     this.#options = options;
     const { clockwork, serverId, epoch, clock, journal } = options;
     this.#startedAt = clock.monotonic();
+    this.#missing = new Map(options.roster?.read().map((entry) => [entry.id, entry]));
     this.#usage = new UsageTicks(clockwork.tickMs);
     this.#teller = new Teller(() => ({ serverId, epoch, ...clockwork, spread: true }));
     this.#running = new Running({
@@ -116,7 +125,7 @@ export class Gatekeeper implements ServerHost {
     if (fence < this.#fence) return undefined;
     this.#fence = fence;
     const now = this.#now();
-    this.#holding.placedAt = now;
+    this.#holding.placed();
     return { tick: this.#tickNow(), results: placements.map(({ id, tick }) => this.#holding.place(id, tick, now)) };
   }
 
@@ -132,8 +141,14 @@ export class Gatekeeper implements ServerHost {
     };
   }
 
-  subscribe(listener: (event: StreamEvent) => void): () => void {
-    return this.#teller.subscribe(listener);
+  subscribe(listener: (event: StreamEvent) => void, fence?: number): () => void {
+    const unsubscribe = this.#teller.subscribe(listener);
+    // One whose lease is older than another's that placed steers no more.
+    const leave = fence === undefined || fence < this.#fence ? undefined : this.#holding.schedulerCame();
+    return () => {
+      unsubscribe();
+      leave?.();
+    };
   }
 
   /**
@@ -145,6 +160,7 @@ export class Gatekeeper implements ServerHost {
     if (journal.full) throw new HostUnavailable(journal.trouble ?? "too much waits to be written");
     const process = this.#processes.heard(batch, this.#now());
     if (!process) throw new HostUnavailable("too many processes of applications");
+    this.#missing.delete(process.id);
     const identified = batch.statements.map((one) => identities.identify(batch.database, batch.role, one));
     const ids = identified.map(({ queryId }) => queryId);
     for (const event of batch.events) this.#take(process, event, ids);
@@ -237,6 +253,13 @@ export class Gatekeeper implements ServerHost {
         this.#gap(lastBatchAt, streamlessSince, reason);
       }
     }
+    if (this.#missing.size === 0 || this.#now() < returnWithinMs) return;
+    for (const { application, since } of this.#missing.values()) {
+      const now = this.#options.clock.now();
+      const reason = `a process of ${application} did not come back after the gatekeeper was away: what it ran may be missing`;
+      this.#gapBetween(Math.min(since, now), now, reason);
+    }
+    this.#missing.clear();
   }
 
   #tell(): void {
@@ -270,11 +293,32 @@ export class Gatekeeper implements ServerHost {
       if (process.toldAt !== this.#lastTick) send(process, { type: "alive", durable: process.durable });
       process.toldAt = this.#lastTick;
     }
+    if (written) this.#noteProcesses();
+  }
+
+  /** Only what is on disk is left out. */
+  #noteProcesses(): void {
+    const live = this.#processes.all.filter(({ closing }) => !closing);
+    const ids = [...live.map(({ id }) => id), ...this.#missing.keys()].join(" ");
+    const entries = () => {
+      const oldest = this.#running.oldest();
+      const now = this.#now();
+      return [
+        ...live.map(({ id, application }) => ({ id, application, since: this.#wall(oldest.get(id) ?? now) })),
+        ...this.#missing.values(),
+      ];
+    };
+    this.#options.roster?.write(this.#now(), entries, ids);
   }
 
   #gap(from: number, to: number, reason: string): void {
+    this.#gapBetween(this.#wall(from), this.#wall(to), reason);
+  }
+
+  /** @param from,to Unix ms */
+  #gapBetween(from: number, to: number, reason: string): void {
     const { journal, epoch } = this.#options;
-    journal.add({ type: "gap", epoch, from: this.#wall(from), to: this.#wall(to), reason: reason.slice(0, 500) });
+    journal.add({ type: "gap", epoch, from: Math.round(from), to: Math.round(to), reason: reason.slice(0, 500) });
   }
 
   /** Ms after the start of tick 0. */

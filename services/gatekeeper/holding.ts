@@ -11,16 +11,18 @@ export interface HoldingOptions {
   readonly teller: Teller;
 }
 
-/** A scheduler that placed nothing for so long may be gone: then one execution at a time is held for it. */
-const placingMs = 60_000;
+/** A scheduler that let all that was held come due for so long is learning, or off: then one execution at a time is held for it. */
+const doubtMs = 60_000;
 const mostWaiting = 50_000;
 
 /** Holds what gates ask about until its tick, and lets it go. Times in ms after the start of tick 0. */
 export class Holding {
   readonly #options: HoldingOptions;
   readonly #waiting = new WaitingRoom();
-  /** When a scheduler placed something last. */
-  placedAt = Number.NEGATIVE_INFINITY;
+  /** Streams that schedulers follow. */
+  #schedulers = 0;
+  /** Since when what came due was never placed; undefined while it is, or nothing came due. */
+  #doubtedSince: number | undefined;
 
   constructor(options: HoldingOptions) {
     this.#options = options;
@@ -32,6 +34,19 @@ export class Holding {
 
   find(id: string): Waiting | undefined {
     return this.#waiting.find(id);
+  }
+
+  /** One that follows places what waits, until it is seen not to. Returns what ends that. */
+  schedulerCame(): () => void {
+    this.#schedulers++;
+    this.#doubtedSince = undefined;
+    return () => {
+      this.#schedulers--;
+    };
+  }
+
+  placed(): void {
+    this.#doubtedSince = undefined;
   }
 
   /** Takes it in, or lets it go at once where nothing would come of waiting. */
@@ -67,7 +82,10 @@ export class Holding {
   }
 
   releaseDue(tick: number, now: number): void {
-    for (const waiting of this.#waiting.takeDue(tick)) this.#release(waiting, now);
+    for (const waiting of this.#waiting.takeDue(tick)) {
+      if (!waiting.placed) this.#doubtedSince ??= now;
+      this.#release(waiting, now);
+    }
   }
 
   /** Takes note that it has begun, by the application's own clock perhaps. In shadow mode it still waits for its tick. */
@@ -89,10 +107,11 @@ export class Holding {
     for (const waiting of [...this.#waiting.all]) if (waiting.process === process) this.giveUp(waiting.id);
   }
 
-  /** Whether somebody may be there who places what waits. Who listens need not be a scheduler. */
+  /** Whether somebody is there who places what waits. */
   #mayHold(now: number): boolean {
-    if (this.#options.teller.listeners === 0) return false;
-    return now - this.placedAt < placingMs || this.#waiting.size === 0;
+    if (this.#schedulers === 0) return false;
+    const doubted = this.#doubtedSince !== undefined && now - this.#doubtedSince >= doubtMs;
+    return !doubted || this.#waiting.size === 0;
   }
 
   #release(waiting: Waiting, now: number): void {

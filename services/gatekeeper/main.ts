@@ -1,5 +1,6 @@
 /** The gatekeeper as a process. Settings: environment variables, see `settings`. */
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { z } from "zod";
 import { numberingServerVariables, openCapture } from "../../platform/capture.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
@@ -12,6 +13,7 @@ import { createGatekeeperApi } from "./api.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { createIdentities } from "./identity.ts";
 import { Journal } from "./journal.ts";
+import { Roster } from "./roster.ts";
 
 const settings = z.object({
   ...numberingServerVariables,
@@ -41,6 +43,7 @@ async function main({ signal }: AbortController): Promise<void> {
     },
     identities,
     journal: new Journal({ outbox, log }),
+    roster: new Roster(join(env.EVENKEEL_DATA_DIR, "processes.json"), log),
     outboxInfo: capture.info,
     clock,
     log,

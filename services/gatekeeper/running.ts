@@ -117,6 +117,15 @@ export class Running {
     return open.length;
   }
 
+  /** When the oldest that runs began, by process. */
+  oldest(): Map<string, number> {
+    const oldest = new Map<string, number>();
+    for (const { process, startedAt } of this.#open.values()) {
+      oldest.set(process.id, Math.min(startedAt, oldest.get(process.id) ?? startedAt));
+    }
+    return oldest;
+  }
+
   /** The tick is complete: nothing that is told from now on started in it. */
   closeTick(tick: number, usage: TickUsage | undefined) {
     const started = this.#starts.get(tick) ?? [];

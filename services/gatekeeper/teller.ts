@@ -32,10 +32,6 @@ export class Teller {
     this.#hello = hello;
   }
 
-  get listeners(): number {
-    return this.#listeners.size;
-  }
-
   subscribe(listener: Listener): () => void {
     listener(this.#helloEvent());
     this.#listeners.add(listener);

@@ -164,7 +164,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const keeping = lease.keep(ended).then((lost) => lost !== undefined && end(lost));
     const saving = keepSaving(ended, current, end);
     await client.follow({
-      signal: ended,
+      ...{ signal: ended, fence: lease.token },
       onEvent(event) {
         if (event.type === "hello") {
           if (event.serverId !== server.serverId) {

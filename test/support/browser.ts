@@ -1,26 +1,16 @@
 /** A real Chromium: of the system, of EVENKEEL_CHROMIUM, or what `local/chromium.sh` has unpacked. */
-import { accessSync, constants, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { z } from "zod";
+import { program } from "./program.ts";
 
 /** Waits on conditions, on a busy machine. */
 export const patienceMs = 60_000;
 
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export function chromiumFile(): string {
-  const named = process.env.EVENKEEL_CHROMIUM;
-  const inPath = (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, "chromium"));
-  const found = [...(named ? [named] : inPath), resolve(".local/chromium/chromium")].find(isProgram);
+  const found = program("chromium", process.env.EVENKEEL_CHROMIUM, resolve(".local/chromium/chromium"));
   if (!found) throw new Error("there is no Chromium: 'sh local/chromium.sh' gets one, EVENKEEL_CHROMIUM names one");
   return found;
 }

@@ -97,5 +97,5 @@ export function placeBy(gatekeeper: Gatekeeper, choose: (arrivedTick: number, in
     const arrived = event.type === "hello" ? event.queue : event.arrived;
     const placements = arrived.map(({ id, arrivedTick }) => ({ id, tick: choose(arrivedTick, index++) }));
     if (placements.length > 0) void gatekeeper.place(1, placements);
-  });
+  }, 1);
 }

@@ -90,7 +90,7 @@ async function setup() {
     });
     let placed = 0;
     const following = client.follow({
-      signal: stop.signal,
+      ...{ signal: stop.signal, fence: 1 },
       onEvent(event) {
         const arrived = event.type === "hello" ? event.queue : event.arrived;
         if (arrived.length === 0) return undefined;
@@ -118,13 +118,19 @@ describe("kill -9", () => {
     const { startGatekeeper, startApplication, rows, follow } = await setup();
     const first = await startGatekeeper();
     const scheduler = follow();
-    const [one, two] = await Promise.all([startApplication("one", 4_000), startApplication("two", 4_000)]);
+    const [one, two, dies] = await Promise.all([
+      startApplication("one", 4_000),
+      startApplication("two", 4_000),
+      startApplication("dies", 60_000),
+    ]);
     await eventually(
       async () => scheduler.placed(),
       (placed) => placed > 10,
     );
     await end(first.child, "SIGKILL");
-    await sleep(700);
+    await sleep(500);
+    await end(dies.child, "SIGKILL");
+    await sleep(200);
     const second = await startGatekeeper();
     await Promise.all([one.done, two.done]);
     await eventually(
@@ -133,13 +139,22 @@ describe("kill -9", () => {
       10_000,
     );
     await Promise.all([end(one.child, "SIGTERM"), end(two.child, "SIGTERM")]);
-    await sleep(300);
+    await eventually(
+      async () => (await scheduler.client.server()).counted.gaps,
+      (gaps) => gaps > 0,
+      20_000,
+    );
     await end(second.child, "SIGTERM");
 
     const begun = [...one.begun(), ...two.begun()];
     expect(new Set(begun).size).toBe(begun.length);
     // Two processes that were killed or said goodbye: what had not ended is there, too.
-    expect(sorted(rows().executions.map(({ queryId }) => queryId))).toEqual(sorted(begun));
+    const ofDead = (queryId: string) => queryId.startsWith("dies-");
+    const recorded = rows().executions.map(({ queryId }) => queryId);
+    expect(sorted(recorded.filter((queryId) => !ofDead(queryId)))).toEqual(sorted(begun));
+    // It died while no gatekeeper was there to notice: some of what it ran is missing, and that is told.
+    expect(recorded.filter(ofDead).length).toBeLessThan(dies.begun().length);
+    expect(rows().gaps.map(({ reason }) => reason)).toContainEqual(expect.stringContaining("did not come back"));
     // A shared machine's own delays aside.
     expect(Math.max(...one.waits(), ...two.waits())).toBeLessThan(2_000);
     const epochs = new Set(rows().executions.map(({ epoch }) => epoch));

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { GateBatch, GateEvent, GateExecutions, GateMessage } from "../../../platform/gate-wire.ts";
 import { silentLog } from "../../../platform/log.ts";
@@ -5,6 +7,7 @@ import type { Outbox } from "../../../platform/outbox.ts";
 import { type OutboxRow, type StreamEvent, streamEvent, type TickEvent } from "../../../platform/wire.ts";
 import { Gatekeeper } from "../../../services/gatekeeper/gatekeeper.ts";
 import { Journal } from "../../../services/gatekeeper/journal.ts";
+import { Roster } from "../../../services/gatekeeper/roster.ts";
 import { FakeClock } from "../../support/clock.ts";
 import { plainIdentities, rowsOf } from "../../support/gatekeeper.ts";
 import { openTestOutbox } from "../../support/outbox.ts";
@@ -27,7 +30,7 @@ afterEach(() => {
   directory[Symbol.dispose]();
 });
 
-function create(epoch: string, of: Pick<Outbox, "append"> = outbox): Gatekeeper {
+function create(epoch: string, of: Pick<Outbox, "append"> = outbox, roster?: Roster): Gatekeeper {
   const journaled = Object.create(outbox, { append: { value: of.append.bind(of) } });
   for (const name of ["read", "unsettled", "recordedAndHeld"] as const)
     Object.defineProperty(journaled, name, { value: outbox[name].bind(outbox) });
@@ -42,6 +45,7 @@ function create(epoch: string, of: Pick<Outbox, "append"> = outbox): Gatekeeper 
     },
     identities: plainIdentities,
     journal: new Journal({ outbox: journaled, log: silentLog }),
+    ...(roster && { roster }),
     outboxInfo: () => ({ ...outbox.state(), lastSentAt: null, trouble: null }),
   });
 }
@@ -94,9 +98,10 @@ function listen(process = "p"): GateMessage[] {
   return heard;
 }
 
+/** As a scheduler does. */
 function follow(): StreamEvent[] {
   const events: StreamEvent[] = [];
-  gatekeeper.subscribe((event) => events.push(streamEvent.parse(event)));
+  gatekeeper.subscribe((event) => events.push(streamEvent.parse(event)), 1);
   return events;
 }
 
@@ -170,24 +175,41 @@ describe("what waits", () => {
     expect(await tickOf(2, 2)).toBe(11);
   });
 
-  it("is let go at once while nobody follows; after a minute in which nothing was placed one at a time is held", async () => {
+  it("is let go at once while no scheduler follows, whoever else does", async () => {
     report([]);
     const heard = listen();
     const released = () => heard.flatMap((message) => (message.type === "release" ? message.ids : []));
     report([queued("p-1")]);
-    expect(released()).toEqual(["p-1"]);
+    gatekeeper.subscribe(() => {});
+    report([queued("p-2")]);
+    expect(released()).toEqual(["p-1", "p-2"]);
+    const leave = gatekeeper.subscribe(() => {}, 5);
+    report([queued("p-3"), queued("p-4")]);
+    expect(released()).toEqual(["p-1", "p-2"]);
+    await gatekeeper.place(5, [{ id: "p-3", tick: 50 }]);
+    leave();
+    // One whose lease is older than that of one that placed.
+    gatekeeper.subscribe(() => {}, 4);
+    report([queued("p-5")]);
+    expect(released()).toEqual(["p-1", "p-2", "p-5"]);
+  });
+
+  it("is held one at a time for a scheduler that has placed nothing of what came due for a minute", async () => {
+    report([]);
+    const heard = listen();
+    const released = () => heard.flatMap((message) => (message.type === "release" ? message.ids : []));
     follow();
-    report([queued("p-2"), queued("p-3")]);
-    expect(released()).toEqual(["p-1", "p-3"]);
-    await gatekeeper.place(1, [{ id: "p-2", tick: 5 }]);
-    report([queued("p-4"), queued("p-5")]);
-    expect(released()).toEqual(["p-1", "p-3"]);
-    pass(59_000);
-    report([queued("p-6"), queued("p-7")]);
-    expect(released().slice(2).sort()).toEqual(["p-2", "p-4", "p-5"]);
-    pass(2_000);
-    report([queued("p-8"), queued("p-9")]);
-    expect(released().slice(5)).toEqual(["p-6", "p-7", "p-9"]);
+    // Time in which nothing waits says nothing.
+    pass(70_000);
+    report([queued("p-1"), queued("p-2")]);
+    expect(released()).toEqual([]);
+    pass(61_000);
+    expect(released()).toEqual(["p-1", "p-2"]);
+    report([queued("p-3"), queued("p-4")]);
+    expect(released().slice(2)).toEqual(["p-4"]);
+    await gatekeeper.place(1, [{ id: "p-3", tick: 1_400 }]);
+    report([queued("p-5"), queued("p-6")]);
+    expect(released().slice(2)).toEqual(["p-4"]);
   });
 
   it("may begin by the application's own clock, and may be given up", async () => {
@@ -439,6 +461,64 @@ describe("a process that dies", () => {
     report([ended("p-1", 13_000)]);
     pass(100);
     expect(rows("execution")).toMatchObject([{ durationMs: 13_000 }]);
+  });
+});
+
+describe("an application that dies while no gatekeeper is there", () => {
+  const file = () => join(directory.path, "processes.json");
+  const roster = () => new Roster(file(), silentLog);
+  const gaps = () => rows("gap").map((row) => (row.type === "gap" ? row : undefined));
+
+  it("leaves a gap from the oldest that it ran; one that comes back, or said goodbye, leaves none", () => {
+    gatekeeper = create("e1", outbox, roster());
+    const start = clock.now();
+    pass(500);
+    for (const process of ["dies", "lives", "closes"]) report([], { process });
+    for (const process of ["dies", "lives"]) listen(process);
+    report([begun("p-1", 300)], { process: "dies" });
+    report([], { process: "closes", closing: true });
+    pass(5_000);
+
+    gatekeeper = create("e2", outbox, roster());
+    pass(3_000);
+    report([], { process: "lives" });
+    listen("lives");
+    pass(6_900);
+    expect(gaps()).toEqual([]);
+    // It dies, too, before it has told: the next one still knows.
+    gatekeeper = create("e3", outbox, roster());
+    report([], { process: "lives" });
+    listen("lives");
+    pass(10_100);
+    expect(gaps()).toEqual([
+      expect.objectContaining({ epoch: "e3", from: start + 200, reason: expect.stringContaining("shop") }),
+    ]);
+    gatekeeper = create("e4", outbox, roster());
+    report([], { process: "lives" });
+    listen("lives");
+    pass(12_000);
+    expect(gaps()).toHaveLength(1);
+  });
+
+  it("goes unnoticed without the list of those that were there", () => {
+    gatekeeper = create("e1");
+    report([begun("p-1")]);
+    pass(1_000);
+    gatekeeper = create("e2");
+    pass(12_000);
+    expect(gaps()).toEqual([]);
+  });
+
+  it("leaves a gap also where that list cannot be read, and a full disk harms nothing", () => {
+    gatekeeper = create("e1", outbox, new Roster(join(directory.path, "no", "such"), silentLog));
+    report([ended("p-1", 1)]);
+    pass(2_000);
+    expect(rows("execution")).toHaveLength(1);
+    writeFileSync(file(), '[{"id": "p", "appl');
+    gatekeeper = create("e2", outbox, roster());
+    pass(10_100);
+    expect(gaps()).toMatchObject([{ reason: expect.stringContaining("an unknown application") }]);
+    expect(readFileSync(file(), "utf8")).toBe("[]");
   });
 });
 
