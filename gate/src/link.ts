@@ -1,3 +1,4 @@
+import { Holds } from "./holds.ts";
 import type { GateOptions, GateWarning, ShadowFate } from "./options.ts";
 import { type Batch, type Execution, Record } from "./record.ts";
 import type { Statement } from "./statements.ts";
@@ -13,13 +14,6 @@ export interface LinkOptions extends Pick<GateOptions, "database" | "role" | "on
   readonly warn: (warning: GateWarning) => void;
 }
 
-interface Held {
-  readonly execution: Execution;
-  readonly until: number;
-  /** Lets it go. */
-  readonly release: () => void;
-}
-
 /** Batches are so far apart at the least; the first after a pause goes at once. */
 const pauseMs = 20;
 /** The gatekeeper says something every tick: silent for so long it is away. */
@@ -31,7 +25,7 @@ const retryMs = { first: 100, longest: 2_000 };
 export class Link {
   readonly record: Record;
   readonly #options: LinkOptions;
-  readonly #held = new Map<string, Held>();
+  readonly #holds = new Holds();
   #firsts: { event: { type: string; id: string }; statement?: Statement }[] = [];
   /** "new": nothing is known yet; "up": it answers, and its stream is open. */
   #state: "new" | "up" | "down" = "new";
@@ -60,7 +54,7 @@ export class Link {
   }
 
   get held(): number {
-    return this.#held.size;
+    return this.#holds.size;
   }
 
   /** Something is to be told. */
@@ -75,37 +69,15 @@ export class Link {
       onRelease();
       return () => {};
     }
-    let over = false;
-    const release = () => {
-      if (over) return;
-      over = true;
-      clearTimeout(limit);
-      clearTimeout(answer);
-      this.#held.delete(id);
-      onRelease();
-    };
     const id = this.#idOf(execution);
-    const limit = setTimeout(release, ms);
-    // Cleared by the first sign that the gatekeeper has it.
-    const answer = setTimeout(() => {
-      if (this.#unanswered.has(id)) release();
-      this.#unanswered.delete(id);
-    }, this.#options.answerWithinMs);
-    this.#unanswered.add(id);
-    this.#held.set(id, { execution, until: execution.arrivedAt + ms, release });
+    const giveUp = this.#holds.add(id, execution, ms, this.#options.answerWithinMs, onRelease);
     this.#ask(execution, ms, false);
     return () => {
-      if (over) return;
-      over = true;
-      clearTimeout(limit);
-      clearTimeout(answer);
-      this.#held.delete(id);
-      this.#unanswered.delete(id);
+      if (!giveUp()) return;
       this.#firsts.push({ event: { type: "cancelled", id } });
       this.told();
     };
   }
-  readonly #unanswered = new Set<string>();
 
   /** What would have become of it is told some time. */
   shadow(execution: Execution, ms: number): void {
@@ -116,7 +88,7 @@ export class Link {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    this.#releaseAll();
+    this.#holds.releaseAll();
     const until = performance.now() + 1_500;
     while (performance.now() < until) {
       const sent = await this.#post();
@@ -173,7 +145,7 @@ export class Link {
     }
     this.#posting = false;
     if (wrong === undefined) {
-      for (const { event } of firsts) this.#unanswered.delete(event.id);
+      for (const { event } of firsts) this.#holds.answered(event.id);
       if (this.#unfollow === undefined && !this.#closing) this.#follow();
       if (this.record.untold > 0 || this.#firsts.length > 0) this.#plan(this.#firsts.length > 0 ? 0 : pauseMs);
       return true;
@@ -227,7 +199,7 @@ export class Link {
     if (!again) return;
     this.record.begins();
     const now = performance.now();
-    for (const { execution, until } of this.#held.values()) this.#ask(execution, Math.max(0, until - now), false);
+    for (const { execution, until } of this.#holds.all) this.#ask(execution, Math.max(0, until - now), false);
   }
 
   #follow(): void {
@@ -245,7 +217,7 @@ export class Link {
             this.#retryMs = retryMs.first;
             break;
           case "release":
-            if (Array.isArray(message.ids)) for (const id of message.ids) this.#held.get(id)?.release();
+            if (Array.isArray(message.ids)) for (const id of message.ids) this.#holds.release(id);
             break;
           case "alive":
             if (typeof message.durable === "number") this.record.durable(message.durable);
@@ -271,18 +243,13 @@ export class Link {
     if (this.#state !== "down") this.#options.warn({ code: "away", message: `${message}; work runs at once` });
     this.#state = "down";
     this.#firsts = [];
-    this.#releaseAll();
+    this.#holds.releaseAll();
     const unfollow = this.#unfollow;
     this.#unfollow = undefined;
     unfollow?.();
     if (this.#closing || this.#planned) return;
     this.#plan(this.#retryMs * (0.5 + Math.random() / 2));
     this.#retryMs = Math.min(this.#retryMs * 2, retryMs.longest);
-  }
-
-  #releaseAll(): void {
-    for (const { release } of [...this.#held.values()]) release();
-    this.#unanswered.clear();
   }
 }
 

@@ -1,20 +1,14 @@
 import type { Clock } from "../../platform/clock.ts";
-import type {
-  GateBatch,
-  GateEvent,
-  GateExecutions,
-  GateMessage,
-  GateReply,
-  UsageSample,
-} from "../../platform/gate-wire.ts";
+import type { GateBatch, GateMessage, GateReply, UsageSample } from "../../platform/gate-wire.ts";
 import type { Log } from "../../platform/log.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { Metrics, PlaceResponse, ServerInfo, StreamEvent } from "../../platform/wire.ts";
+import { Applications } from "./applications.ts";
 import { Holding } from "./holding.ts";
 import type { Identities } from "./identity.ts";
 import type { Journal } from "./journal.ts";
-import { type Process, Processes, send } from "./processes.ts";
-import type { Roster, RosterEntry } from "./roster.ts";
+import type { Process } from "./processes.ts";
+import type { Roster } from "./roster.ts";
 import { type Clockwork, Running } from "./running.ts";
 import { Teller } from "./teller.ts";
 import { UsageTicks } from "./usage.ts";
@@ -41,9 +35,6 @@ const usagePatienceTicks = 2;
 /** Without samples for so long there is no sampler, and nothing waits for one. */
 const samplerSilenceMs = 1_000;
 
-/** An application that lives is back within this time. */
-const returnWithinMs = 10_000;
-
 /**
  * Stands for the database in the loop: what its applications' gates tell is what has run and what waits. Time is real:
  * tick k begins `k * tickMs` after the start, what is placed in it is released then.
@@ -51,14 +42,13 @@ const returnWithinMs = 10_000;
 export class Gatekeeper implements ServerHost {
   readonly #options: GatekeeperOptions;
   readonly #holding: Holding;
-  readonly #processes = new Processes();
+  readonly #applications: Applications;
   readonly #running: Running;
   readonly #usage: UsageTicks;
   readonly #teller: Teller;
   readonly #startedAt: number;
-  /** Processes that a gatekeeper before this one knew, and that are not back yet. */
-  readonly #missing: Map<string, RosterEntry>;
   #lastTick = -1;
+  #recordedTick = -1;
   #fence = 0;
   #sampledAt = Number.NEGATIVE_INFINITY;
   #resources: (Metrics & { timestamp: number }) | undefined;
@@ -67,7 +57,6 @@ export class Gatekeeper implements ServerHost {
     this.#options = options;
     const { clockwork, serverId, epoch, clock, journal } = options;
     this.#startedAt = clock.monotonic();
-    this.#missing = new Map(options.roster?.read().map((entry) => [entry.id, entry]));
     this.#usage = new UsageTicks(clockwork.tickMs);
     this.#teller = new Teller(() => ({ serverId, epoch, ...clockwork, spread: true }));
     this.#running = new Running({
@@ -75,6 +64,11 @@ export class Gatekeeper implements ServerHost {
       wall: (at) => this.#wall(at),
     });
     this.#holding = new Holding({ clockwork, running: this.#running, teller: this.#teller });
+    this.#applications = new Applications({
+      ...{ ...options, holding: this.#holding, running: this.#running },
+      now: () => this.#now(),
+      wall: (at) => this.#wall(at),
+    });
   }
 
   /** Releases and tells until `signal` aborts, then puts on disk what is known. */
@@ -97,7 +91,7 @@ export class Gatekeeper implements ServerHost {
       this.#lastTick = tick;
       this.#holding.releaseDue(tick, this.#now());
     }
-    this.#bury();
+    this.#applications.bury();
     this.#tell();
     this.#record();
   }
@@ -156,31 +150,12 @@ export class Gatekeeper implements ServerHost {
    * @throws HostUnavailable when no more can be taken: the application keeps it
    */
   report(batch: GateBatch): GateReply {
-    const { identities, journal, epoch } = this.#options;
-    if (journal.full) throw new HostUnavailable(journal.trouble ?? "too much waits to be written");
-    const process = this.#processes.heard(batch, this.#now());
-    if (!process) throw new HostUnavailable("too many processes of applications");
-    this.#missing.delete(process.id);
-    const identified = batch.statements.map((one) => identities.identify(batch.database, batch.role, one));
-    const ids = identified.map(({ queryId }) => queryId);
-    for (const event of batch.events) this.#take(process, event, ids);
-    this.#takeExecutions(process, batch.executions, ids);
-    const told = identified.flatMap(({ trouble }, statement) => (trouble ? [{ statement, trouble }] : []));
-    return { epoch, durable: process.durable, ids, told };
+    return this.#applications.report(batch);
   }
 
   /** Sends a process what concerns it; undefined when the process is not known. Returns what ends that. */
   follow(processId: string, send: (message: GateMessage) => void): (() => void) | undefined {
-    const process = this.#processes.find(processId);
-    if (!process) return undefined;
-    send({ type: "hello", epoch: this.#options.epoch });
-    const ids = this.#running.releasedOf(process);
-    if (ids.length > 0) send({ type: "release", ids });
-    process.streams.add(send);
-    return () => {
-      process.streams.delete(send);
-      process.streamlessSince = this.#now();
-    };
+    return this.#applications.follow(processId, send);
   }
 
   /** Takes what a sampler measured. Returns why not, in one line; undefined when it was taken. */
@@ -196,70 +171,7 @@ export class Gatekeeper implements ServerHost {
 
   /** Processes of applications that are connected or may come back. */
   processes(): readonly Pick<Process, "id" | "application" | "mode">[] {
-    return this.#processes.all;
-  }
-
-  #take(process: Process, event: GateEvent, ids: readonly string[]): void {
-    const now = this.#now();
-    switch (event.type) {
-      case "queued":
-        this.#holding.queue(process, event, idOf(ids, event.statement), now);
-        return;
-      case "cancelled":
-        this.#holding.giveUp(event.id);
-        return;
-      case "lost":
-        this.#gap(
-          now - Math.max(event.fromAgoMs, event.toAgoMs),
-          now - Math.min(event.fromAgoMs, event.toAgoMs),
-          `${event.count} executions of ${process.application} found no room while the gatekeeper was away`,
-        );
-        return;
-    }
-  }
-
-  #takeExecutions(process: Process, columns: GateExecutions, ids: readonly string[]): void {
-    const now = this.#now();
-    for (const [index, number] of columns.number.entries()) {
-      const id = `${process.id}-${number}`;
-      const waiting = this.#holding.began(id);
-      const shadow = waiting?.shadow === true;
-      const startedAt = now - (columns.agoMs[index] ?? 0);
-      const arrivedAt = startedAt - (columns.heldMs[index] ?? 0);
-      const execution = { id, queryId: idOf(ids, columns.statement[index] ?? 0), process, arrivedAt, startedAt };
-      const durationMs = columns.durationMs[index] ?? undefined;
-      if (durationMs === undefined) this.#running.begin(execution, now, shadow);
-      else {
-        this.#running.end(execution, now, durationMs, shadow);
-        if (waiting?.shadow) waiting.durationMs = durationMs;
-      }
-    }
-  }
-
-  /** Ends what processes that died had begun, with what is known of it. */
-  #bury(): void {
-    for (const { process, untold } of this.#processes.takeDead(this.#now())) {
-      this.#holding.giveUpAll(process);
-      const open = this.#running.abandon(process, this.#now());
-      if (process.closing) continue;
-      const { application, id, lastBatchAt, streamlessSince } = process;
-      this.#options.log.warn("a process of an application is gone without a goodbye", {
-        application,
-        process: id,
-        open,
-      });
-      if (untold) {
-        const reason = `a process of ${application} died: what it began in its last moments may be missing`;
-        this.#gap(lastBatchAt, streamlessSince, reason);
-      }
-    }
-    if (this.#missing.size === 0 || this.#now() < returnWithinMs) return;
-    for (const { application, since } of this.#missing.values()) {
-      const now = this.#options.clock.now();
-      const reason = `a process of ${application} did not come back after the gatekeeper was away: what it ran may be missing`;
-      this.#gapBetween(Math.min(since, now), now, reason);
-    }
-    this.#missing.clear();
+    return this.#applications.all;
   }
 
   #tell(): void {
@@ -287,38 +199,11 @@ export class Gatekeeper implements ServerHost {
   #record(): void {
     const { journal } = this.#options;
     this.#running.recordWindows(this.#now());
-    const written = journal.write();
-    for (const process of this.#processes.all) {
-      if (written) process.durable = process.received;
-      if (process.toldAt !== this.#lastTick) send(process, { type: "alive", durable: process.durable });
-      process.toldAt = this.#lastTick;
-    }
-    if (written) this.#noteProcesses();
-  }
-
-  /** Only what is on disk is left out. */
-  #noteProcesses(): void {
-    const live = this.#processes.all.filter(({ closing }) => !closing);
-    const ids = [...live.map(({ id }) => id), ...this.#missing.keys()].join(" ");
-    const entries = () => {
-      const oldest = this.#running.oldest();
-      const now = this.#now();
-      return [
-        ...live.map(({ id, application }) => ({ id, application, since: this.#wall(oldest.get(id) ?? now) })),
-        ...this.#missing.values(),
-      ];
-    };
-    this.#options.roster?.write(this.#now(), entries, ids);
-  }
-
-  #gap(from: number, to: number, reason: string): void {
-    this.#gapBetween(this.#wall(from), this.#wall(to), reason);
-  }
-
-  /** @param from,to Unix ms */
-  #gapBetween(from: number, to: number, reason: string): void {
-    const { journal, epoch } = this.#options;
-    journal.add({ type: "gap", epoch, from: Math.round(from), to: Math.round(to), reason: reason.slice(0, 500) });
+    // One transaction a tick: each waits for the disk, whatever it writes.
+    if (this.#recordedTick === this.#lastTick) return;
+    this.#recordedTick = this.#lastTick;
+    if (journal.write()) this.#applications.written();
+    this.#applications.alive();
   }
 
   /** Ms after the start of tick 0. */
@@ -334,8 +219,4 @@ export class Gatekeeper implements ServerHost {
   #wall(at: number): number {
     return Math.max(0, Math.round(this.#options.clock.now() - this.#now() + at));
   }
-}
-
-function idOf(ids: readonly string[], statement: number): string {
-  return ids[statement] ?? "unknown";
 }

@@ -1,5 +1,5 @@
 import { describeError, type Log } from "../../platform/log.ts";
-import { maxRowBytes, type NewRow, type Outbox } from "../../platform/outbox.ts";
+import { fitting, type NewRow, type Outbox } from "../../platform/outbox.ts";
 import { RangeSet } from "../../platform/range-set.ts";
 
 export interface JournalOptions {
@@ -49,11 +49,7 @@ export class Journal {
       if (this.#recorded.has(row.executionId)) return;
       this.#remember(row.executionId);
     }
-    if (row.type === "window" && JSON.stringify(row).length > maxRowBytes) {
-      this.#options.log.warn("a metrics window is too large to be recorded; its executions are recorded");
-      return;
-    }
-    this.#unwritten.push(row);
+    this.#unwritten.push(row.type === "window" ? fitting(row) : row);
   }
 
   /** False when the disk takes nothing: then everything stays and is tried again. */

@@ -15,8 +15,6 @@ export interface Process {
   /** Number of its last batch, and of the last one whose rows are on disk. */
   received: number;
   durable: number;
-  /** Tick in which it was last told that the gatekeeper is there. */
-  toldAt: number;
   closing: boolean;
 }
 
@@ -47,7 +45,7 @@ export class Processes {
       if (this.#known.size >= mostProcesses) return undefined;
       known = {
         ...{ id, application, database, role, mode, streams: new Set(), closing: false },
-        ...{ lastBatchAt: now, streamlessSince: now, received: -1, durable: -1, toldAt: -1 },
+        ...{ lastBatchAt: now, streamlessSince: now, received: -1, durable: -1 },
       };
       this.#known.set(id, known);
     }

@@ -310,7 +310,7 @@ describe("the record", () => {
     pass(300);
     expect(rows("execution")).toEqual([]);
     report([ended("p-1", 300)]);
-    pass(10);
+    pass(100);
     expect(rows("execution")).toEqual([
       {
         ...{ type: "execution", sequence: 1, epoch: "e1", executionId: "p-1", queryId: "q0" },
@@ -353,14 +353,14 @@ describe("the record", () => {
     });
     const many = Array.from({ length: 2_000 }, (_, index) => ended(`p-${index}`, 1));
     expect(report(many)).toMatchObject({ epoch: "e1", durable: -1, ids: ["q0", "q1"] });
-    pass(10);
+    pass(100);
     expect(report([]).durable).toBe(-1);
     expect(gatekeeper.info().outbox.trouble).toContain("no space left on device");
     expect(() => {
       for (let times = 1; times < 20; times++) report(many.map((_, index) => ended(`p-${index + times * 2_000}`, 1)));
     }).toThrow("no space left on device");
     full = false;
-    pass(10);
+    pass(100);
     expect(report([]).durable).toBeGreaterThan(0);
     expect(rows("execution").length).toBeGreaterThan(18_000);
   });
@@ -379,10 +379,20 @@ describe("the record", () => {
     const now = clock.now();
     pass(1_000);
     report([{ type: "lost", id: "l", count: 7, fromAgoMs: 900, toAgoMs: 100 }]);
-    pass(10);
+    pass(100);
     expect(rows("gap")).toMatchObject([
       { from: now + 100, to: now + 900, reason: expect.stringContaining("7 executions of shop") },
     ]);
+  });
+
+  it("has a gap for a window of more executions than a message holds, and all of them", () => {
+    for (let at = 0; at < 1_000; at += 100) {
+      report(Array.from({ length: 500 }, (_, index) => ended(`p-${at * 10 + index}`, 12.34)));
+      pass(100);
+    }
+    pass(1_000);
+    expect(rows("execution")).toHaveLength(5_000);
+    expect(rows("gap")).toMatchObject([{ reason: expect.stringContaining("too large to be recorded") }]);
   });
 
   it("keeps wall times when the wall clock jumps", () => {
