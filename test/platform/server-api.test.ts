@@ -22,6 +22,7 @@ const hello: StreamEvent = {
 class Host implements ServerHost {
   readonly delays: [string, number][] = [];
   readonly listeners = new Set<(event: StreamEvent) => void>();
+  readonly fences: (number | undefined)[] = [];
   waiting = true;
   away = false;
 
@@ -46,7 +47,8 @@ class Host implements ServerHost {
   info(): ReturnType<ServerHost["info"]> {
     throw new Error("a fault of the host's own");
   }
-  subscribe(listener: (event: StreamEvent) => void): () => void {
+  subscribe(listener: (event: StreamEvent) => void, fence?: number): () => void {
+    this.fences.push(fence);
     listener(hello);
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -230,6 +232,20 @@ describe("GET /stream", () => {
     expect((await reader?.read())?.value).toContain(`event: tick\ndata: ${JSON.stringify(tick(5))}\n\n`);
     expect((await reader?.read())?.value).toBe(": still here\n\n");
     await reader?.cancel();
+    await sleep(50);
+    expect(host.listeners.size).toBe(0);
+    expect(host.fences).toEqual([undefined]);
+  });
+
+  it("takes the fence of a scheduler, which is a whole number", async () => {
+    const leave = new AbortController();
+    const { status } = await fetch(`${served.url}/stream?fence=17`, { signal: leave.signal });
+    expect([status, host.fences.at(-1)]).toEqual([200, 17]);
+    leave.abort();
+    for (const fence of ["", "-1", "1.5", "x", "1e3", "9".repeat(16)]) {
+      const refused = await fetch(`${served.url}/stream?fence=${fence}`);
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("fence: a whole number")]);
+    }
     await sleep(50);
     expect(host.listeners.size).toBe(0);
   });
