@@ -7,14 +7,16 @@ export interface JournalOptions {
   readonly log: Log;
 }
 
-/** So many executions are remembered: an application tells again what it was not told to be on disk, far fewer. */
+/** So many executions are remembered, up to twice as many: an application tells again what it was not told to be on disk, far fewer. */
 const remembered = 100_000;
 const mostUnwritten = 20_000;
 
 /** Puts rows on disk, each execution once, though applications may tell of one several times. */
 export class Journal {
   readonly #options: JournalOptions;
-  readonly #recorded = new Set<string>();
+  #recorded = new Set<string>();
+  /** Those before: one at a time cannot be forgotten cheaply, a set keeps the places of what was deleted. */
+  #recordedBefore = new Set<string>();
   #unwritten: NewRow[] = [];
   trouble: string | null = null;
   readonly counted = { executions: 0, windows: 0, gaps: 0 };
@@ -36,7 +38,7 @@ export class Journal {
 
   /** Whether this execution's row was added before. */
   has(executionId: string): boolean {
-    return this.#recorded.has(executionId);
+    return this.#recorded.has(executionId) || this.#recordedBefore.has(executionId);
   }
 
   /** Takes no more until the disk takes what waits. */
@@ -46,7 +48,7 @@ export class Journal {
 
   add(row: NewRow): void {
     if (row.type === "execution") {
-      if (this.#recorded.has(row.executionId)) return;
+      if (this.has(row.executionId)) return;
       this.#remember(row.executionId);
     }
     this.#unwritten.push(row.type === "window" ? fitting(row) : row);
@@ -73,8 +75,10 @@ export class Journal {
 
   #remember(executionId: unknown): void {
     if (typeof executionId !== "string") return;
+    if (this.#recorded.size >= remembered) {
+      this.#recordedBefore = this.#recorded;
+      this.#recorded = new Set();
+    }
     this.#recorded.add(executionId);
-    const [oldest] = this.#recorded;
-    if (this.#recorded.size > remembered && oldest !== undefined) this.#recorded.delete(oldest);
   }
 }
