@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { z } from "zod";
 import { freePort } from "../../../local/ports.ts";
 import { auditServer } from "../../../platform/audit.ts";
 import { createDocument, createSqs } from "../../../platform/aws.ts";
@@ -108,14 +109,19 @@ async function setup() {
     });
     return { client, placed: () => placed };
   };
-  return { environment, serverId, startGatekeeper, startApplication, rows, follow };
+  /** How many processes of applications the gatekeeper has on its list. */
+  const known = () => {
+    const file = join(data, "processes.json");
+    return existsSync(file) ? z.array(z.unknown()).parse(JSON.parse(readFileSync(file, "utf8"))).length : 0;
+  };
+  return { environment, serverId, startGatekeeper, startApplication, rows, known, follow };
 }
 
 const sorted = (ids: readonly string[]) => ids.toSorted();
 
 describe("kill -9", () => {
   it("of the gatekeeper: no work waits for it, runs twice, or is missing in the record", async () => {
-    const { startGatekeeper, startApplication, rows, follow } = await setup();
+    const { startGatekeeper, startApplication, rows, known, follow } = await setup();
     const first = await startGatekeeper();
     const scheduler = follow();
     const [one, two, dies] = await Promise.all([
@@ -124,8 +130,8 @@ describe("kill -9", () => {
       startApplication("dies", 60_000),
     ]);
     await eventually(
-      async () => scheduler.placed(),
-      (placed) => placed > 10,
+      async () => scheduler.placed() > 10 && known() === 3,
+      (ready) => ready,
     );
     await end(first.child, "SIGKILL");
     await sleep(500);
