@@ -44,6 +44,8 @@ const maxBatchBytes = 250_000;
 const fewRows = 100;
 /** So many messages under way keep a recorder busy that takes ten at a time. */
 const leastWindow = 20;
+/** Until the first message of a process has landed. */
+const firstWindow = 4;
 
 export class Packer {
   /** Positions that lie in the dead-letter queue: not sent again while they do. */
@@ -109,8 +111,9 @@ export class Packer {
   #backlogWindow(): number {
     const { backlogWindow, aimMs } = this.#options.tuning;
     const { latencyMs } = this.#options.flights;
-    // After a start: what was under way when the process before this one ended may lie in the queue still.
-    if (latencyMs === undefined) return Math.min(backlogWindow, leastWindow);
+    // After a start: what was under way when the process before this one ended may lie in the queue still, and would be
+    // recorded twice; of senders that are killed every few seconds, a recorder is soon buried under it.
+    if (latencyMs === undefined) return Math.min(backlogWindow, firstWindow);
     const fitting = latencyMs <= aimMs ? backlogWindow : Math.ceil((backlogWindow * aimMs) / latencyMs);
     return Math.min(backlogWindow, Math.max(leastWindow, fitting));
   }

@@ -106,8 +106,11 @@ class OutboxSender implements Sender {
   #nextBurialCheck = 0;
   #nextTrim = 0;
   #group = 0;
-  /** Part of the groups' names, and since when it is (monotonic ms). */
-  #generation = { id: 0, since: 0 };
+  /**
+   * Part of the groups' names, and since when it is (monotonic ms). Never used before: groups of a process before this one
+   * may be blocked still.
+   */
+  #generation: { readonly id: string; readonly since: number };
   #lastSentAt: number | null = null;
   #trouble: string | null = null;
 
@@ -115,6 +118,7 @@ class OutboxSender implements Sender {
     this.#options = options;
     this.#tuning = { ...defaultTuning, ...options.tuning };
     this.#uuid = options.uuid ?? randomUUID;
+    this.#generation = { id: this.#uuid(), since: 0 };
     this.#flights = new Flights({ clock: options.clock, ...this.#tuning });
     this.#packer = new Packer({ ...options, flights: this.#flights, tuning: this.#tuning });
     this.#watch = new ReceiptWatch({ ...options, ...this.#tuning });
@@ -222,10 +226,10 @@ class OutboxSender implements Sender {
     if (trouble) throw trouble;
   }
 
-  #freshGeneration(): number {
+  #freshGeneration(): string {
     const now = this.#options.clock.monotonic();
     const stalledSince = Math.max(this.#flights.oldestSentAt ?? now, this.#generation.since);
-    if (now - stalledSince > stalledMs) this.#generation = { id: this.#generation.id + 1, since: now };
+    if (now - stalledSince > stalledMs) this.#generation = { id: this.#uuid(), since: now };
     return this.#generation.id;
   }
 

@@ -140,7 +140,7 @@ describe("flow", () => {
       };
       await clock.advance(1_000);
       // A sender that has just been started keeps few, whatever comes later: what the one before it sent may be on its way.
-      expect(sender.status().inFlight).toBeLessThanOrEqual(21);
+      expect(sender.status().inFlight).toBeLessThanOrEqual(5);
       for (let count = 0; count < 120; count++) await second();
       const { inFlight } = sender.status();
       outbox.append([execution(8_001)]);
@@ -188,6 +188,29 @@ describe("a function that crashed", () => {
     cloud.deliverAll();
     await clock.advance(1_000);
     expect(outbox.unsettled().at(-1)?.last).toBeLessThan(6);
+  });
+
+  it("does not block a sender that is started again", async () => {
+    /** Rows that wait a second after the second sender's start. */
+    const waitingAfterStart = async (uuidOfSecond: () => string) => {
+      using temporary = temporaryDirectory();
+      const given = { directory: temporary.path };
+      const before = start({ given });
+      const { clock, cloud } = before;
+      before.outbox.append([execution(1)]);
+      await clock.advance(200);
+      for (const { group } of cloud.messages) cloud.blockedGroups.add(group);
+      await before[Symbol.asyncDispose]();
+      await using system = start({ given: { ...given, clock, cloud }, uuid: uuidOfSecond });
+      system.outbox.append([execution(2)]);
+      await clock.advance(500);
+      await cloud.deliverAll();
+      await clock.advance(500);
+      return system.outbox.state().waiting;
+    };
+    expect(await waitingAfterStart(countingUuid(1))).toBe(0);
+    // Planted fault: names that begin anew with each start.
+    expect(await waitingAfterStart(countingUuid())).toBeGreaterThan(0);
   });
 });
 
