@@ -1,7 +1,8 @@
-/** The two loads of `bench pacing`: 24 queries that fire together every 12 s over a background of short statements. */
+/** The loads of `bench pacing`: queries that fire together every 12 s over a background of short statements. */
 import { createRandom } from "../../sim-server/database/random.ts";
 
-export type LoadName = "heavy" | "light";
+export const loadNames = ["heavy", "light", "tpch"] as const;
+export type LoadName = (typeof loadNames)[number];
 
 export interface SpreadQuery {
   readonly id: string;
@@ -32,6 +33,7 @@ const shapes = {
 
 /** Works lie evenly on a logarithmic scale between the shortest and the longest; dear queries come less often. */
 export function loadOf(name: LoadName, seed: number): Load {
+  if (name === "tpch") return tpch();
   const { total, background, longest, shortest } = shapes[name];
   const random = createRandom(seed);
   const cpu = Array.from({ length: count }, (_, at) => longest * (shortest / longest) ** (at / (count - 1)));
@@ -46,4 +48,17 @@ export function loadOf(name: LoadName, seed: number): Load {
     perBurst: scale * (weights[at] ?? 0),
   }));
   return { queries, burstEveryMs, backgroundMs: background, statementMs: 1.5 };
+}
+
+/** CPU ms of TPC-H's queries 1 to 22 on PostgreSQL 18 at scale factor 0.1, the least of three. */
+const tpchMs = [504, 21, 64, 109, 32, 33, 76, 24, 249, 103, 27, 108, 86, 14, 19, 29, 59, 352, 6, 19, 109, 9];
+const streams = 5;
+
+function tpch(): Load {
+  const queries = tpchMs.map((work, at) => ({
+    id: `tpch-q${at + 1}`,
+    work: [work, 0, 8] as const,
+    ...{ cpuShare: 0.95, scatter: 0.08, perBurst: streams },
+  }));
+  return { queries, burstEveryMs, backgroundMs: 45, statementMs: 1.5 };
 }

@@ -96,10 +96,10 @@ export class SpreadWorld {
     }
   }
 
-  /** Every whole second so far. */
-  seconds(): Second[] {
+  /** Every whole second so far, from tick `shift` on. */
+  seconds(shift = 0): Second[] {
     const all: Second[] = [];
-    for (let first = 0; first + windowTicks <= this.#told; first += windowTicks) {
+    for (let first = shift; first + windowTicks <= this.#told; first += windowTicks) {
       const ticks = this.#ticks.slice(first, first + windowTicks);
       const sum = (of: (tick: (typeof ticks)[number]) => number) => ticks.reduce((so, tick) => so + of(tick), 0);
       all.push({

@@ -16,6 +16,8 @@ export interface SecondProblem {
   readonly before: number;
   readonly here: number;
   readonly after: number;
+  /** What each tick of the second before used. */
+  readonly previous: readonly number[];
   readonly budgetTicks: number;
   /** What may start, the oldest first. */
   readonly waiting: readonly Item[];
@@ -25,6 +27,11 @@ export interface SecondProblem {
 const mostConsidered = 120;
 /** By how much the use within a second runs ahead of an even one (below zero: behind it), in ticks. */
 const aheadTicks = -0.2;
+/**
+ * How far the use within a second follows that of the second before instead of an even one: a second that begins between
+ * the two is level when both have the same shape.
+ */
+const likePrevious = 0.7;
 /** Among what arrived together the lot counts as much as so many ticks of age. */
 const lotTicks = 20;
 /** ...and so much of it goes to being small: what waits longest is then few and large ones. */
@@ -37,8 +44,8 @@ const overPrice = 3;
 
 /**
  * What starts in the next tick. The subset of what waits that fills the second up to its target is chosen anew in each
- * tick, by what has been used so far; of it starts what an even use of the second asks for, long ones first, and in the
- * last tick all of it: small ones are left to meet the target with.
+ * tick, by what has been used so far; of it starts what a use like that of the second before asks for, and an even one,
+ * long ones first, and in the last tick all of it: small ones are left to meet the target with.
  */
 export function fillSecond(problem: SecondProblem): Item[] {
   const { next, position, windowTicks, tickMs, target, before, here, after, budgetTicks } = problem;
@@ -57,7 +64,7 @@ export function fillSecond(problem: SecondProblem): Item[] {
   const plan = chooseSubset(candidates, gap, last ? 1 : overPrice).flatMap((at) => considered[at] ?? []);
   if (last) return plan;
   plan.sort((a, b) => b.profile.durationMs - a.profile.durationMs);
-  const aim = (target * Math.min(windowTicks, position + 1 + aheadTicks)) / windowTicks;
+  const aim = target * shareBy(position, problem.previous, windowTicks);
   const starts: Item[] = [];
   let used = before + here;
   for (const item of plan) {
@@ -69,4 +76,16 @@ export function fillSecond(problem: SecondProblem): Item[] {
     used += uses;
   }
   return starts;
+}
+
+/** The share of a second's use that is to be used by the end of its tick `position`. */
+function shareBy(position: number, previous: readonly number[], windowTicks: number): number {
+  const even = Math.min(windowTicks, position + 1 + aheadTicks) / windowTicks;
+  const total = sum(previous);
+  if (total <= 0) return even;
+  return likePrevious * (sum(previous.slice(0, position + 1)) / total) + (1 - likePrevious) * even;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((so, value) => so + value, 0);
 }

@@ -132,7 +132,8 @@ class PacingSteering implements Steering {
     const forced = waiting.filter(({ latest }) => latest <= next + 1);
     const placements = this.#start(forced, next);
     const { tickMs, windowTicks } = this.#clockwork;
-    const usage = Array.from({ length: windowTicks }, (_, at) => this.#usageOf(next - position + at));
+    const usageFrom = (first: number) => Array.from({ length: windowTicks }, (_, at) => this.#usageOf(first + at));
+    const usage = usageFrom(next - position);
     const [before, here, after] = [
       usage.slice(0, position),
       usage.slice(position, position + 1),
@@ -147,6 +148,7 @@ class PacingSteering implements Steering {
       before: sum(before),
       here: sum(here),
       after: sum(after),
+      previous: usageFrom(next - position - windowTicks),
       budgetTicks: this.#budgetTicks(),
       waiting: waiting.filter(({ id }) => !this.#starting.has(id)),
     });
