@@ -32,7 +32,7 @@ export function beginPairs(problem: TickProblem, options: PairsOptions): WindowP
   const { held, least, completion, prospects } = options;
   const free = problem.items.filter((item) => !held.has(item));
   if (free.length < 2 * least) return undefined;
-  const first = search(free, problem, undefined, prospects);
+  const first = search(free, problem, undefined, weighing(problem, prospects));
   if (first.pairs.length < Math.min(least, problem.windowTicks)) return undefined;
   if (completion && first.pairs.length < problem.windowTicks) {
     const used = new Set(first.pairs.flat());
@@ -54,34 +54,40 @@ export function beginPairs(problem: TickProblem, options: PairsOptions): WindowP
       const waiting = new Set(now.items);
       const need = now.windowTicks - now.position;
       planned = planned.filter((pair) => pair.every((item) => waiting.has(item)));
-      if (planned.length < need) {
-        const plan = search(
-          now.items.filter((item) => !held.has(item)),
-          now,
-          centre,
-          prospects,
-        );
-        if (plan.pairs.length >= planned.length) adopt(plan);
+      const free = now.items.filter((item) => !held.has(item));
+      const weigh = weighing(now, prospects);
+      const inPlan = new Set(planned.flat());
+      // What arrived since may make partners for what will soon be late.
+      if (planned.length < need || free.some((item) => !inPlan.has(item) && weigh(item) > 1)) {
+        const plan = search(free, now, centre, weigh);
+        const worth = (pairs: readonly Pair[]) => pairs.flat().reduce((sum, item) => sum + weigh(item), 0);
+        const more = plan.pairs.length - planned.length;
+        if (more > 0 || (more === 0 && (planned.length < need || worth(plan.pairs) > worth(planned)))) adopt(plan);
       }
-      if (planned.length < Math.min(2, need)) adopt(search(now.items, now, centre));
+      if (planned.length < Math.min(2, need)) adopt(search(now.items, now, centre, weighing(now)));
       missing = need - planned.length;
       return planned.shift();
     },
   };
 }
 
-function search(
-  unsorted: readonly Item[],
-  problem: TickProblem,
-  last: readonly number[] | undefined,
-  prospects?: ReadonlyMap<string, number>,
-): PairPlan {
-  const { next, budgetTicks, windowTicks, position, realised, bandWidth, inTime } = problem;
-  const weigh = ({ arrivedTick, queryId }: Item) => {
-    const pressing = urgency(next - arrivedTick, budgetTicks, windowTicks, pressesAgain(problem));
+/** How much each presses to be taken: what will soon be late above 1, the rest by age and prospects. */
+function weighing(problem: TickProblem, prospects?: ReadonlyMap<string, number>): (item: Item) => number {
+  const { next, budgetTicks, windowTicks } = problem;
+  const again = pressesAgain(problem);
+  return ({ arrivedTick, queryId }) => {
+    const pressing = urgency(next - arrivedTick, budgetTicks, windowTicks, again);
     if (!prospects || pressing > 1) return pressing;
     return ageWeight * pressing + prospectWeight * (1 - (prospects.get(queryId) ?? 0));
   };
+}
+
+function search(
+  unsorted: readonly Item[],
+  { windowTicks, position, realised, bandWidth, inTime }: TickProblem,
+  last: readonly number[] | undefined,
+  weigh: (item: Item) => number,
+): PairPlan {
   const weights = new Map(unsorted.map((item) => [item, weigh(item)]));
   const weightOf = (item: Item) => weights.get(item) ?? 0;
   const candidates = unsorted.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, mostSearched);

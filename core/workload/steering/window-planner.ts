@@ -1,5 +1,6 @@
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { beginEqual } from "./equal-window.ts";
+import { beginGap, beginUnlevel } from "./gap-window.ts";
 import { Holding } from "./holding.ts";
 import type { Item } from "./item.ts";
 import { beginLevel } from "./level-window.ts";
@@ -33,49 +34,14 @@ const plenty = 3;
 const mostPressing = 10;
 const pressingWithin = 2;
 const gapGain = 1 / 40;
-/** In a gap runs what has waited so many budgets, or, while the account of late executions is overdrawn, what presses. */
-const longestInGaps = 2.5;
-const pressesBefore = 1.3;
-
-/**
- * A window in which nothing needs to be level: it takes what has waited far too long and, while more is late than the user
- * allows, what will exceed its budget within a window, spread over its ticks.
- */
-function beginGap(): WindowPlan {
-  let wanted: ReadonlySet<Item> | undefined;
-  return {
-    get wanted() {
-      return wanted;
-    },
-    next({ items, next, budgetTicks, overdrawn, arrivalRate, position, windowTicks }) {
-      const press = overdrawn && arrivalRate < steadyFrom;
-      const longest = press
-        ? budgetTicks - pressesBefore * windowTicks
-        : Math.min(longestInGaps * budgetTicks, longestBudgets * budgetTicks - windowTicks);
-      const dueBy = (tick: number) => items.filter(({ arrivedTick }) => tick - arrivedTick > longest);
-      wanted = new Set(dueBy(next + windowTicks - position));
-      const due = dueBy(next);
-      return due.slice(0, Math.ceil(due.length / (windowTicks - position)));
-    },
-  };
-}
-
-/**
- * What a window in which nothing needs to be level is used for: an execution whose cost is not sure runs in it alone, so
- * that the next estimates know it. Nothing else is delayed by that, and no window that could be in band is lost.
- */
-function beginShowing(problem: TickProblem): WindowPlan {
-  const gap = beginGap();
-  const one = problem.items.find(({ queryId }) => problem.worthShowing(queryId));
-  if (!one || gap.next(problem)?.length) return gap;
-  return { wanted: new Set(), next: ({ position }) => (position === 0 ? [one] : []) };
-}
 
 /** Plans a window when it begins, mends the plan with what arrives, and says what runs in each of its ticks. */
 export class WindowPlanner {
   readonly #random: RandomGenerator;
   readonly #holding = new Holding();
-  #plan: WindowPlan = beginGap();
+  #plan: WindowPlan = beginGap([]);
+  /** Kept back for windows of singles when the current window began. */
+  #held: ReadonlySet<Item> = new Set();
   #gapShare = 0.1;
 
   constructor(random: RandomGenerator) {
@@ -91,16 +57,17 @@ export class WindowPlanner {
   next(problem: TickProblem): readonly Item[] {
     if (problem.position === 0) {
       const plan = this.#begin(problem);
-      this.#plan = plan ?? beginShowing(problem);
+      this.#plan = plan ?? beginUnlevel(problem, this.#held);
       this.#gapShare += (Number(plan === undefined) - this.#gapShare) * gapGain;
     }
     const group = this.#plan.next(problem);
     if (group) return group;
-    this.#plan = beginGap();
+    this.#plan = beginGap([]);
     return [];
   }
 
   #begin(problem: TickProblem): WindowPlan | undefined {
+    this.#held = new Set();
     const { backlog, arrivalRate, budgetTicks, windowTicks } = problem;
     const crowded = backlog > 2 * arrivalRate * budgetTicks + 5 * windowTicks;
     const from = arrivalRate * budgetTicks < enoughForEqual ? levelFrom : levelAlwaysFrom;
@@ -131,6 +98,7 @@ export class WindowPlanner {
     const longest = longestBudgets * budgetTicks - windowTicks;
     if (longest > budgetTicks && items.some(({ arrivedTick }) => next - arrivedTick > longest)) return undefined;
     const held = this.#holding.choose(problem, this.#gapShare);
+    this.#held = held;
     const free = items.filter((item) => !held.has(item));
     const nearEnd = (windows: number) =>
       free.filter(({ arrivedTick }) => {
