@@ -15,7 +15,7 @@ export interface LinkOptions extends Pick<GateOptions, "database" | "role" | "on
 }
 
 /** Batches are so far apart at the least; the first after a pause goes at once. */
-const pauseMs = 20;
+const pauseMs = 40;
 /** The gatekeeper says something every tick: silent for so long it is away. */
 const silenceMs = 1_000;
 const postWithinMs = 1_000;

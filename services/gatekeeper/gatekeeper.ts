@@ -28,7 +28,7 @@ export interface GatekeeperOptions {
 
 type Placements = Parameters<ServerHost["place"]>[1];
 
-/** A tick is told so long after its end: applications tell what they begin within less. */
+/** A tick is told so long after its end, when applications have told nearly all that they began in it; the rest counts for the next. */
 const settleMs = 40;
 /** A tick waits so many ticks for its usage. */
 const usagePatienceTicks = 2;
