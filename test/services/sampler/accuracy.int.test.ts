@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import pg from "pg";
+import { createGate } from "../../../gate/src/gate.ts";
+import { gatePool } from "../../../gate/src/pg.ts";
 import { type Postgres, startPostgres, superuser } from "../../../local/postgres.ts";
 import { createLog } from "../../../platform/log.ts";
 import { createIdentities } from "../../../services/gatekeeper/identity.ts";
@@ -162,15 +164,26 @@ describe("the sampler beside a real PostgreSQL", () => {
     await full.close();
   });
 
-  it("finds the database again after a restart", async () => {
+  it("finds the database again after a restart, which a gated pool passes on as it is", async () => {
     const database = new SampledDatabase(postgres.url(), told);
+    const gate = createGate({ url: "http://127.0.0.1:9", database: "d", role: "r", mode: "enforce", onWarning() {} });
+    const bare = new pg.Pool({ connectionString: postgres.url() });
+    // Idle connections end with the database.
+    bare.on("error", () => {});
+    const pool = gatePool(bare, gate, { deferBy: 1_000 });
+    expect((await pool.query("SELECT 7 AS one")).rows).toEqual([{ one: 7 }]);
     const source = await find(database);
     const { port } = postgres;
     await postgres.stop();
     expect(source.read()).toBeUndefined();
+    const [gated, own] = await Promise.allSettled([pool.query("SELECT 7 AS one"), bare.query("SELECT 7 AS one")]);
+    const code = (one: PromiseSettledResult<unknown>) => one.status === "rejected" && Object(one.reason).code;
+    expect([code(gated), code(own)]).toEqual(["ECONNREFUSED", "ECONNREFUSED"]);
     await expect(find(database)).rejects.toThrow("the database is away");
     expect(lines.at(-1)).toContain("the database does not answer the sampler");
     postgres = await startPostgres({ directory: directory.path, port });
+    expect((await pool.query("SELECT 7 AS one")).rows).toEqual([{ one: 7 }]);
+    await Promise.all([bare.end(), gate.close()]);
     expect((await find(database)).description).toContain(`process ${postgres.pid} `);
     expect(lines.at(-1)).toBe("the database answers again");
     await database.close();
