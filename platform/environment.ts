@@ -61,6 +61,16 @@ export const metricUnits = {
   DelayP95Seconds: "Seconds",
   /** Age of the costs that a scheduler goes by. */
   CostsAgeSeconds: "Seconds",
+  /** Of a process that steers many servers, by count: which servers they are stands in the same line of the log. */
+  ServersSteered: "Count",
+  /** Of the whole deployment, as this process sees it. */
+  ServersWithoutLease: "Count",
+  /** Those of this process that do not answer, or whose lease another holds. */
+  ServersAway: "Count",
+  ServersStaleCosts: "Count",
+  ServersOutOfBand: "Count",
+  /** Share of the last minute in which the process's thread worked. */
+  BusyShare: "None",
 } as const;
 export type MetricName = keyof typeof metricUnits;
 export const metricNamespace = "Evenkeel";

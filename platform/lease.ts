@@ -20,6 +20,8 @@ export const leaseItem = z.object({
   renewal: z.string().min(1, ofText),
   durationMs: z.int().min(1),
   released: z.boolean(),
+  /** The slot that may take it at once, though it is held: its holder steers on until it does. */
+  offeredTo: z.string().min(1, ofText).optional(),
 });
 export type LeaseItem = z.infer<typeof leaseItem>;
 
@@ -96,6 +98,8 @@ export interface Lease {
   acquire(signal: AbortSignal): Promise<boolean>;
   /** Renews until the lease is lost (resolves with why) or `signal` aborts (undefined). */
   keep(signal: AbortSignal): Promise<string | undefined>;
+  /** Lets another slot take it at once, from the next renewal on; undefined: nobody any more. Whoever takes it has the higher token. */
+  offer(slot: string | undefined): void;
   /** Frees the slot for everyone; best effort, as expiry does it too. */
   release(): Promise<void>;
 }
@@ -112,6 +116,7 @@ export function createLease(options: LeaseOptions): Lease {
   let displaced = false;
   let trouble: string | null = null;
   let holder: string | null = null;
+  let offeredTo: string | undefined;
   const setTrouble = (next: string) => {
     if (next !== trouble) onTrouble(next);
     trouble = next;
@@ -119,7 +124,8 @@ export function createLease(options: LeaseOptions): Lease {
   const remainingMs = () => Math.max(0, validUntil - clock.monotonic());
 
   async function write(expected: string | undefined, nextToken: number, released = false): Promise<boolean> {
-    const next: LeaseItem = { format: 1, slot, token: nextToken, renewal: nonce(), durationMs, released };
+    const item: LeaseItem = { format: 1, slot, token: nextToken, renewal: nonce(), durationMs, released };
+    const next = offeredTo === undefined ? item : { ...item, offeredTo };
     const startedAt = clock.monotonic();
     if ((await store.swap(expected, next)) === "conflict") return false;
     trouble = null;
@@ -137,8 +143,11 @@ export function createLease(options: LeaseOptions): Lease {
     holder = item && !item.released ? item.slot : null;
     // At least the time of day: a token stays the highest even if the table is lost and begins anew.
     const nextToken = Math.max((item?.token ?? 0) + 1, clock.now());
-    const take = async () => ((await write(item?.renewal, nextToken)) ? "held" : "conflict");
-    if (!item || item.released || (item.slot === slot && !displaced)) return take();
+    const take = async () => {
+      offeredTo = undefined;
+      return (await write(item?.renewal, nextToken)) ? "held" : "conflict";
+    };
+    if (!item || item.released || item.offeredTo === slot || (item.slot === slot && !displaced)) return take();
     if (item.renewal !== seen.renewal) {
       seen.renewal = item.renewal;
       seen.at = readAt;
@@ -204,6 +213,9 @@ export function createLease(options: LeaseOptions): Lease {
           setTrouble(`the lease cannot be renewed: ${error instanceof Error ? error.message : error}`);
         }
       }
+    },
+    offer(slot) {
+      offeredTo = slot;
     },
     async release() {
       if (remainingMs() > 0) await write(renewal, token, true);

@@ -33,5 +33,14 @@ export function createLog(
   return { info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** A log whose lines all have these fields. */
+export function logWith(log: Log, fields: LogFields): Log {
+  return {
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  };
+}
+
 /** For tests and benches that print nothing. */
 export const silentLog: Log = createLog("silent", () => {});

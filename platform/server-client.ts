@@ -26,6 +26,8 @@ export interface FollowOptions {
   onEvent(event: StreamEvent): "again" | undefined;
   /** Called each time the stream ends or cannot be opened. */
   onTrouble(error: ServerError): void;
+  /** Told how long this thread read and consumed what had come, in ms. */
+  onBusy?(ms: number): void;
 }
 
 export interface ServerClient {
@@ -58,12 +60,14 @@ export interface ServerClientOptions {
   readonly requestTimeoutMs?: number;
   /** A stream silent for longer is dropped: 20 ticks, but within these bounds (the server's heartbeat comes every 5 s). */
   readonly idleMs?: { readonly min: number; readonly max: number };
+  /** A longer event or answer is refused. */
+  readonly maxCharacters?: number;
 }
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 1_000;
 const helloTimeoutMs = 5_000;
-const maxEventCharacters = 64 * 1024 * 1024;
+const mostCharacters = 64 * 1024 * 1024;
 
 /**
  * Every call has a time-out and reuses connections. Calls throw `ServerError` only.
@@ -71,8 +75,8 @@ const maxEventCharacters = 64 * 1024 * 1024;
  */
 export function createServerClient(options: ServerClientOptions): ServerClient {
   const { clock, random, requestTimeoutMs = 1_000, idleMs = { min: 2_000, max: 12_000 } } = options;
-  const { url, token, reach = defaultReach } = options;
-  const transport = createTransport({ url, token, reach, requestTimeoutMs });
+  const { url, token, reach = defaultReach, maxCharacters = mostCharacters } = options;
+  const transport = createTransport({ url, token, reach, requestTimeoutMs, maxCharacters });
   const { base } = transport;
 
   async function call(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer> {
@@ -107,7 +111,7 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       const events: StreamEvent[] = [];
       let bad: ServerError | undefined;
       const parser = createParser({
-        maxBufferSize: maxEventCharacters,
+        maxBufferSize: maxCharacters,
         onEvent: ({ data }) => events.push(parse(streamEvent, data, where)),
         onError: (error) => {
           bad = new BadAnswer(`${where}: ${error.message}`, { cause: error });
@@ -116,15 +120,20 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       let hello: HelloEvent | undefined;
       for await (const text of response) {
         idleTimer.touch();
-        parser.feed(String(text));
-        if (bad) throw bad;
-        for (const event of events.splice(0)) {
-          if (event.type === "hello") {
-            hello = event;
-            idleTimer.touch(Math.min(Math.max(idleMs.min, 20 * event.tickMs), idleMs.max));
+        const startedAt = clock.monotonic();
+        try {
+          parser.feed(String(text));
+          if (bad) throw bad;
+          for (const event of events.splice(0)) {
+            if (event.type === "hello") {
+              hello = event;
+              idleTimer.touch(Math.min(Math.max(idleMs.min, 20 * event.tickMs), idleMs.max));
+            }
+            if (!hello) throw new BadAnswer(`${where}: the first event is not a hello`);
+            if (signal.aborted || consume(event) === "again") return;
           }
-          if (!hello) throw new BadAnswer(`${where}: the first event is not a hello`);
-          if (signal.aborted || consume(event) === "again") return;
+        } finally {
+          options.onBusy?.(clock.monotonic() - startedAt);
         }
       }
       throw new ServerUnreachable(`${where}: the server ended the stream`, "no", undefined);

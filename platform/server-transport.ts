@@ -10,6 +10,8 @@ export interface TransportOptions {
   readonly reach: Reach;
   readonly resolve?: Resolve | undefined;
   readonly requestTimeoutMs: number;
+  /** A longer answer is refused. */
+  readonly maxCharacters?: number;
 }
 
 export interface Exchanged {
@@ -27,10 +29,11 @@ export interface Transport {
   open(path: string, signal: AbortSignal): Promise<IncomingMessage>;
 }
 
-const maxAnswerCharacters = 64 * 1024 * 1024;
+const mostCharacters = 64 * 1024 * 1024;
 
 /** @throws ConfigError when the URL is outside `reach` */
-export function createTransport({ url, token, reach, resolve, requestTimeoutMs }: TransportOptions): Transport {
+export function createTransport(options: TransportOptions): Transport {
+  const { url, token, reach, resolve, requestTimeoutMs, maxCharacters = mostCharacters } = options;
   const base = parseServerUrl(url, reach).href.replace(/\/$/, "");
   const { Agent, request } = base.startsWith("https:") ? https : http;
   const agent = new Agent({ keepAlive: true, lookup: guardedLookup(reach, resolve) });
@@ -49,7 +52,7 @@ export function createTransport({ url, token, reach, resolve, requestTimeoutMs }
           response.setEncoding("utf8");
           response.on("data", (part: string) => {
             text += part;
-            if (text.length > maxAnswerCharacters) sent.destroy(new Error("the answer is too long"));
+            if (text.length > maxCharacters) sent.destroy(new Error("the answer is too long"));
           });
           response.on("end", () => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }));
           response.on("error", reject);

@@ -1,7 +1,16 @@
 import { Worker } from "node:worker_threads";
 import type { Costs, StoredCost } from "../../platform/tables/costs.ts";
 
-/** What the worker sends: ids divided by line feeds (an id holds none), and for each the numbers of its cost. */
+/** What the worker is asked. */
+export interface CostsRequest {
+  readonly id: number;
+  readonly serverId: string;
+}
+
+/** What it answers: costs, or why there are none. */
+export type CostsAnswer = { readonly id: number } & ({ readonly costs: CostsMessage } | { readonly failed: string });
+
+/** Costs without objects: ids divided by line feeds (an id holds none), and for each the numbers of its cost. */
 export interface CostsMessage extends Omit<Costs, "costs"> {
   readonly queryIds: string;
   readonly values: Float64Array<ArrayBuffer>;
@@ -12,25 +21,37 @@ export const numbersPerCost = 9;
 
 export interface CostsReader {
   /** Rejects when the table does not answer. */
-  read(): Promise<Costs>;
+  read(serverId: string): Promise<Costs>;
   close(): Promise<void>;
 }
 
-/** Reads a server's costs without holding up this thread. The worker starts with the first read, and again after a crash. */
+/** Reads servers' costs without holding up this thread. The worker starts with the first read, and again after a crash. */
 export function createCostsReader(settings: {
   readonly table: string;
-  readonly serverId: string;
   /** Leads the AWS client. */
   readonly environment: NodeJS.ProcessEnv;
 }): CostsReader {
   const { environment, ...workerData } = settings;
   let worker: Worker | undefined;
+  let lastId = 0;
+  const waiting = new Map<number, PromiseWithResolvers<Costs>>();
+
+  function fail(error: unknown): void {
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  }
 
   function start(): Worker {
     const started = new Worker(new URL("./costs-worker.ts", import.meta.url), { workerData, env: environment });
-    // Each read listens for itself; without this, a crash in between would end the process.
-    started.on("error", () => {});
+    started.on("message", (answer: CostsAnswer) => {
+      const asked = waiting.get(answer.id);
+      waiting.delete(answer.id);
+      if ("failed" in answer) asked?.reject(new Error(answer.failed));
+      else asked?.resolve(unpacked(answer.costs));
+    });
+    started.on("error", fail);
     started.on("exit", () => {
+      fail(new Error("the thread that reads costs has ended"));
       if (worker === started) worker = undefined;
     });
     started.unref();
@@ -38,21 +59,13 @@ export function createCostsReader(settings: {
   }
 
   return {
-    read() {
+    read(serverId) {
       worker ??= start();
-      const asked = worker;
-      return new Promise((resolve, reject) => {
-        const settle = (action: () => void) => {
-          asked.off("message", onMessage).off("error", onError).off("exit", onExit);
-          action();
-        };
-        const onMessage = (message: CostsMessage | string) =>
-          settle(() => (typeof message === "string" ? reject(new Error(message)) : resolve(unpacked(message))));
-        const onError = (error: unknown) => settle(() => reject(error));
-        const onExit = () => settle(() => reject(new Error("the thread that reads costs has ended")));
-        asked.on("message", onMessage).on("error", onError).on("exit", onExit);
-        asked.postMessage("read");
-      });
+      const asked = Promise.withResolvers<Costs>();
+      const request: CostsRequest = { id: ++lastId, serverId };
+      waiting.set(request.id, asked);
+      worker.postMessage(request);
+      return asked.promise;
     },
     async close() {
       await worker?.terminate();

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { createDocument } from "../../platform/aws.ts";
 import { describeError } from "../../platform/log.ts";
 import { type Costs, readCosts } from "../../platform/tables/costs.ts";
-import { type CostsMessage, numbersPerCost } from "./costs-reader.ts";
+import { type CostsAnswer, type CostsMessage, type CostsRequest, numbersPerCost } from "./costs-reader.ts";
 
-const { table, serverId } = z.object({ table: z.string(), serverId: z.string() }).parse(workerData);
+const { table } = z.object({ table: z.string() }).parse(workerData);
 const document = createDocument(process.env);
 // Of this thread alone: planning goes first.
 setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL);
@@ -23,11 +23,12 @@ function packed({ costs, ...rest }: Costs): CostsMessage {
   return { ...rest, queryIds: Array.from(costs.keys()).join("\n"), values };
 }
 
-parentPort?.on("message", async () => {
+parentPort?.on("message", async ({ id, serverId }: CostsRequest) => {
+  const answer = (message: CostsAnswer, transfer: ArrayBuffer[] = []) => parentPort?.postMessage(message, transfer);
   try {
-    const message = packed(await readCosts(document, table, serverId));
-    parentPort?.postMessage(message, [message.values.buffer]);
+    const costs = packed(await readCosts(document, table, serverId));
+    answer({ id, costs }, [costs.values.buffer]);
   } catch (error) {
-    parentPort?.postMessage(describeError(error));
+    answer({ id, failed: describeError(error) });
   }
 });

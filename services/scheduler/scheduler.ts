@@ -17,6 +17,7 @@ import {
   placeByDelay,
   type SteeringLoop,
   type SteeringSettings,
+  type TimeShare,
 } from "./steering-loop.ts";
 import type { SchedulerStore } from "./store.ts";
 import { Tracker } from "./tracker.ts";
@@ -31,15 +32,29 @@ export interface SchedulerOptions {
   readonly createSteering: (settings: SteeringSettings) => Steering;
   /** How to act on the server; a server that lacks POST /place is postponed in any case. */
   readonly api: SteeringApi;
+  /** This server's part of a thread that steers several. */
+  readonly share?: TimeShare | undefined;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface BriefStatus extends Pick<SchedulerStatus, "mode" | "reason"> {
+  readonly serverId: string;
+  /** Share of the last ten minutes' windows in band; null while no window closed. */
+  readonly inBand: number | null;
+  /** Of the costs that it goes by; null before the first. */
+  readonly costsAgeSeconds: number | null;
 }
 
 export interface Scheduler {
   /** Steers whenever it holds the lease, until `signal` aborts; then saves and frees the lease. */
   run(signal: AbortSignal): Promise<void>;
+  /** What a list of many servers shows of each. */
+  brief(): BriefStatus;
   /** @param windowsSince Unix ms: windows that ended later; without it, the last 60 */
   status(windowsSince?: number): SchedulerStatus;
+  /** Whether another may take over while this one still acts: the server refuses the lower fence. */
+  readonly fenced: boolean;
   /** Those in force. */
   knobs(): SchedulerKnobs;
   /**
@@ -109,6 +124,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       },
       mayAct: () => lease.remainingMs() > requestTimeoutMs,
       onStaleFence: (error) => endSession(error.message),
+      share: options.share,
       tracker,
       journal,
       clock,
@@ -163,7 +179,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     loop = current;
     const keeping = lease.keep(ended).then((lost) => lost !== undefined && end(lost));
     const saving = keepSaving(ended, current, end);
-    await client.follow({
+    const following = client.follow({
       ...{ signal: ended, fence: lease.token },
       onEvent(event) {
         if (event.type === "hello") {
@@ -177,14 +193,20 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         sessionTrouble = null;
         return current.onEvent(event);
       },
+      onBusy: (ms) => options.share?.spend(ms),
       onTrouble(error) {
         connected = false;
         if (streamTrouble === null) log.warn("the server's stream is gone", { error: error.message });
         streamTrouble = error.message;
       },
     });
-    connected = false;
-    await Promise.all([keeping, saving]);
+    try {
+      await following;
+    } finally {
+      connected = false;
+      over.abort();
+      await Promise.all([keeping, saving]);
+    }
   }
 
   /** A budget out of reach comes first: it is the reason for the rest. */
@@ -212,7 +234,23 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return `a band of ${percent(wished)} cannot be kept: ${reason}; ${percent(nearest)} is promised instead`;
   }
 
+  const troubles = () => [lease.trouble, sessionTrouble, streamTrouble, loop?.trouble, saveTrouble];
+
+  function brief(): BriefStatus {
+    const now = clock.now();
+    const planner = connected && lease.remainingMs() > 0 ? loop?.steering?.status() : undefined;
+    const { estimatedAt } = inputs.costs ?? {};
+    return {
+      serverId: server.serverId,
+      mode: planner?.mode ?? "waiting",
+      reason: planner ? whyNot(planner) : (troubles().find((trouble) => trouble) ?? "waiting for the server"),
+      inBand: tracker.inBand(now),
+      costsAgeSeconds: estimatedAt ? Math.max(0, now - estimatedAt) / 1_000 : null,
+    };
+  }
+
   return {
+    brief,
     async run(signal) {
       const firstRefresh = inputs.refresh();
       const watching = inputs.run(signal);
@@ -228,23 +266,24 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       await watching;
       await lease.release().catch((error: unknown) => log.warn("the lease was not freed", { error }));
     },
+    get fenced() {
+      return !mustPostpone;
+    },
     knobs: () => inputs.knobs,
     changeKnobs: (change) => inputs.changeKnobs(promised(change)),
     explain: (executionId) => journal.explain(executionId),
     status(windowsSince) {
       const now = clock.now();
       const planner = loop?.steering?.status();
-      const lasting = connected && lease.remainingMs() > 0;
       const { costs } = inputs;
-      const troubles = [lease.trouble, sessionTrouble, streamTrouble, loop?.trouble, saveTrouble];
+      const { serverId, mode, reason, costsAgeSeconds } = brief();
       return {
-        serverId: server.serverId,
+        serverId,
         serverUrl: options.serverUrl,
         epoch: loop?.hello?.epoch ?? null,
         tick: (connected ? loop?.tick : undefined) ?? null,
-        mode: lasting && planner ? planner.mode : "waiting",
-        reason:
-          lasting && planner ? whyNot(planner) : (troubles.find((trouble) => trouble) ?? "waiting for the server"),
+        mode,
+        reason,
         api: planningApi(),
         backlog: planner?.backlog ?? 0,
         placements: tracker.placements,
@@ -253,7 +292,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         knobs: inputs.knobs,
         costs: {
           version: costs?.version ?? 0,
-          ageSeconds: costs?.estimatedAt ? Math.max(0, now - costs.estimatedAt) / 1_000 : null,
+          ageSeconds: costsAgeSeconds,
           queries: costs?.costs.size ?? 0,
         },
         lease: {
@@ -264,7 +303,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
         },
         advice: promiseAdvice() ?? adviceNow(now, planner),
         ...(planner?.floor && { floor: { ...planner.floor } }),
-        trouble: [...troubles.filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
+        trouble: [...troubles().filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
       };
     },
   };

@@ -31,10 +31,20 @@ export interface SteeringLoopOptions {
   readonly mayAct: () => boolean;
   /** Another scheduler has a higher fence. */
   readonly onStaleFence: (error: StaleFence) => void;
+  /** What other servers leave of this thread's time; without it, any time may be taken. */
+  readonly share?: TimeShare | undefined;
   readonly tracker: Tracker;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** One server's part of a thread that steers several. */
+export interface TimeShare {
+  /** Notes that the thread worked so long for this server. */
+  spend(ms: number): void;
+  /** How long planning one tick of `tickMs` may take. */
+  budgetMs(tickMs: number): number;
 }
 
 /** Observes the server's ticks, plans after each, and posts: the part of the scheduler that must be quick. */
@@ -135,20 +145,24 @@ export function createSteeringLoop(options: SteeringLoopOptions): SteeringLoop {
     planScheduled = false;
     if (!steering || needsHello || !mayAct() || clock.monotonic() < pausedUntil) return;
     const startedAt = clock.monotonic();
+    const elapsedMs = () => clock.monotonic() - startedAt;
+    const budgetMs = options.share?.budgetMs(hello?.tickMs ?? 0) ?? Number.POSITIVE_INFINITY;
     let placements: readonly Placement[] = [];
     try {
-      placements = steering.plan(() => clock.monotonic() - startedAt);
+      placements = steering.plan(() => (elapsedMs() < budgetMs ? elapsedMs() : Number.POSITIVE_INFINITY));
       planTrouble = null;
     } catch (error) {
       // What was placed stays placed; the next tick is planned anew.
       if (planTrouble === null) log.error("planning failed", { error });
       planTrouble = `planning failed: ${describeError(error)}`;
     }
-    tracker.planned(clock.monotonic() - startedAt);
-    if (placements.length === 0) return;
-    const next = (tick ?? 0) + 1;
-    journal.planned(placements, next, steering.status().mode === "steering", clock.now());
-    poster.post(placements);
+    tracker.planned(elapsedMs());
+    if (placements.length > 0) {
+      const next = (tick ?? 0) + 1;
+      journal.planned(placements, next, steering.status().mode === "steering", clock.now());
+      poster.post(placements);
+    }
+    options.share?.spend(elapsedMs());
   }
 
   return {

@@ -84,10 +84,7 @@ export class Tracker {
     const seconds = (ticks: number | undefined) => ((ticks ?? 0) * tickMs) / 1_000;
     const at = (share: number) => seconds(delays.percentile(share));
     const plans = this.#planMs.toSorted((a, b) => a - b);
-    const inBand = (minutes: number) => {
-      const windows = this.#windows.filter(({ endedAt }) => endedAt > now - minutes * minuteMs);
-      return windows.length === 0 ? null : windows.filter((window) => window.inBand).length / windows.length;
-    };
+    const inBand = (minutes: number) => this.inBand(now, minutes);
     return {
       lateShare: placements === 0 ? null : late / placements,
       planMs: plans.length === 0 ? null : { p50: percentile(plans, 0.5) ?? 0, p99: percentile(plans, 0.99) ?? 0 },
@@ -97,6 +94,13 @@ export class Tracker {
           ? null
           : { mean: seconds(delays.mean()), p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
     };
+  }
+
+  /** Share of the last minutes' windows in band; null while none closed. */
+  inBand(now: number, minutes = keptMinutes): number | null {
+    const since = this.#windows.findLastIndex(({ endedAt }) => endedAt <= now - minutes * minuteMs) + 1;
+    const windows = this.#windows.slice(since);
+    return windows.length === 0 ? null : windows.filter((window) => window.inBand).length / windows.length;
   }
 
   #closeWindow(lastTick: number, metrics: WindowRecord["metrics"], now: number, bandWidth: number, tickMs: number) {

@@ -19,7 +19,7 @@ import { loadParameters } from "../../sim-server/database/parameters.ts";
 import { sharedCloud } from "../support/cloud.ts";
 import { Place } from "../support/evenkeel.ts";
 import { executionRow, windowRow } from "../support/rows.ts";
-import { writeTrueCosts } from "../support/scheduler.ts";
+import { servedAlone, writeTrueCosts } from "../support/scheduler.ts";
 
 const day = 86_400;
 const startedAt = Math.floor(Date.now() / 1_000) * 1_000 - 120_000;
@@ -163,19 +163,21 @@ describe("knobs from the command line", () => {
     place = await Place.create();
     const { app, serve } = createStatusApp(silentLog, { token: process.env.EVENKEEL_TOKEN });
     const inForce = () => schedulerKnobs.parse({ ...defaultKnobs, ...Object(stored) });
-    serve({
-      run: async () => {},
-      status: () => {
-        throw new Error("not asked");
-      },
-      knobs: inForce,
-      explain: () => undefined,
-      async changeKnobs(change) {
-        const parsed = parseKnobs(stored);
-        stored = applyChange("wrong" in parsed ? {} : parsed.chosen, change);
-        return inForce();
-      },
-    });
+    serve(
+      servedAlone({
+        run: async () => {},
+        status: () => {
+          throw new Error("not asked");
+        },
+        knobs: inForce,
+        explain: () => undefined,
+        async changeKnobs(change) {
+          const parsed = parseKnobs(stored);
+          stored = applyChange("wrong" in parsed ? {} : parsed.chosen, change);
+          return inForce();
+        },
+      }),
+    );
     listening = await listen(app, { host: "127.0.0.1", port: 0 });
   });
   afterAll(async () => {

@@ -60,6 +60,11 @@ const apps: Readonly<Record<string, { source: string; app: () => HttpApp; doors:
       "GET /knobs": "read",
       "PUT /knobs": "change",
       "GET /explain": "read",
+      "GET /servers": "read",
+      "GET /servers/:serverId/status": "read",
+      "GET /servers/:serverId/knobs": "read",
+      "PUT /servers/:serverId/knobs": "change",
+      "GET /servers/:serverId/explain": "read",
     },
   },
   console: {

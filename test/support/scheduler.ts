@@ -7,6 +7,8 @@ import { createDocument } from "../../platform/aws.ts";
 import type { WorkloadEnvironment } from "../../platform/environment.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
 import { costItem, type StoredCost, versionItemId } from "../../platform/tables/costs.ts";
+import type { Scheduler } from "../../services/scheduler/scheduler.ts";
+import type { Served } from "../../services/scheduler/status.ts";
 import type { Engine } from "../../sim-server/database/engine.ts";
 
 export interface SchedulerProcess {
@@ -94,4 +96,31 @@ export async function writeCosts(
   };
   await document.send(new PutCommand({ TableName, Item: version }));
   document.destroy();
+}
+
+/** Routes' source for one scheduler of a server that is shared with nobody. */
+export function servedAlone(scheduler: Omit<Scheduler, "brief" | "fenced">): Served {
+  const complete: Scheduler = {
+    ...scheduler,
+    fenced: true,
+    brief: () => ({ serverId: "s", mode: "waiting", reason: null, inBand: null, costsAgeSeconds: null }),
+  };
+  const servers = [
+    { serverId: "s", url: "http://127.0.0.1:9000", mode: "waiting" as const, reason: null, timeShare: 0 },
+  ];
+  return {
+    only: () => complete,
+    scheduler: (serverId) => (serverId === "s" ? complete : undefined),
+    shared: false,
+    elsewhere: async () => undefined,
+    status: () => ({
+      name: null,
+      members: [],
+      registered: 1,
+      withoutLease: 0,
+      withoutRoom: [],
+      trouble: null,
+      servers,
+    }),
+  };
 }

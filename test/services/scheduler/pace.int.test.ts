@@ -50,6 +50,7 @@ const lease: Lease = {
   remainingMs: () => 4_000,
   acquire: async (signal) => !signal.aborted,
   keep: (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined))),
+  offer: () => {},
   release: async () => {},
 };
 const store: SchedulerStore = {

@@ -10,6 +10,7 @@ import {
 } from "../../../platform/scheduler-status.ts";
 import { KnobsRefused } from "../../../services/scheduler/inputs.ts";
 import { createStatusApp } from "../../../services/scheduler/status.ts";
+import { servedAlone } from "../../support/scheduler.ts";
 
 const status: SchedulerStatus = {
   serverId: "s",
@@ -50,21 +51,23 @@ const token = "a-token-of-this-test-0123";
 function setup() {
   const asked: unknown[] = [];
   const { app, serve } = createStatusApp(silentLog, { token });
-  serve({
-    run: async () => {},
-    status(since) {
-      asked.push(since);
-      return status;
-    },
-    knobs: () => defaultKnobs,
-    async changeKnobs(change: KnobsChange) {
-      asked.push(change);
-      if (change.burst === 7) throw new KnobsRefused("burst: no");
-      if (change.burst === 8) throw new Error("away");
-      return schedulerKnobs.parse({ ...defaultKnobs, ...change });
-    },
-    explain: (id) => (id === "x" ? explained : undefined),
-  });
+  serve(
+    servedAlone({
+      run: async () => {},
+      status(since) {
+        asked.push(since);
+        return status;
+      },
+      knobs: () => defaultKnobs,
+      async changeKnobs(change: KnobsChange) {
+        asked.push(change);
+        if (change.burst === 7) throw new KnobsRefused("burst: no");
+        if (change.burst === 8) throw new Error("away");
+        return schedulerKnobs.parse({ ...defaultKnobs, ...change });
+      },
+      explain: (id) => (id === "x" ? explained : undefined),
+    }),
+  );
   const call = async (path: string, init: RequestInit = {}) => {
     const answer = await app.request(`http://localhost${path}`, {
       headers: { host: "localhost", authorization: `Bearer ${token}` },
