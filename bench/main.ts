@@ -14,6 +14,7 @@ const benches: Record<string, () => Promise<(args: string[]) => Promise<void>>> 
   cost: async () => (await import("./cost.ts")).cost,
   scale: async () => (await import("./scale.ts")).scale,
   gate: async () => (await import("./gate.ts")).gate,
+  fleet: async () => (await import("./fleet.ts")).fleet,
   console: async () => (await import("./console.ts")).consolePage,
 };
 

@@ -38,7 +38,7 @@ export class Allowance {
     const entry = this.#spent.get(server);
     if (!entry) return;
     const at = this.#monotonic();
-    for (const of of [entry, this.#all]) Object.assign(of, { ms: faded(of, at) + ms, at });
+    for (const each of [entry, this.#all]) Object.assign(each, { ms: faded(each, at) + ms, at });
   }
 
   /** Share of the last seconds that went to `server`. */

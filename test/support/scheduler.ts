@@ -4,8 +4,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { PutCommand } from "@aws-sdk/lib-dynamodb";
 import { createDocument } from "../../platform/aws.ts";
+import { systemClock } from "../../platform/clock.ts";
 import type { WorkloadEnvironment } from "../../platform/environment.ts";
 import { type SchedulerStatus, schedulerStatus } from "../../platform/scheduler-status.ts";
+import { batchWrite } from "../../platform/tables/batch-write.ts";
 import { costItem, type StoredCost, versionItemId } from "../../platform/tables/costs.ts";
 import type { Scheduler } from "../../services/scheduler/scheduler.ts";
 import type { Served } from "../../services/scheduler/status.ts";
@@ -79,8 +81,12 @@ export async function writeCosts(
   const document = createDocument({ ...environment });
   const TableName = environment.EVENKEEL_COSTS_TABLE;
   const now = Date.now();
-  const items = Array.from(costs, ([queryId, cost]) => costItem(serverId, queryId, cost));
-  await Promise.all(items.map((Item) => document.send(new PutCommand({ TableName, Item }))));
+  const writes = Array.from(costs, ([queryId, cost]) => ({
+    table: TableName,
+    identity: `${serverId} ${queryId}`,
+    item: { ...costItem(serverId, queryId, cost) },
+  }));
+  await batchWrite(document, writes, { sleep: systemClock.sleep, random: Math.random });
   const version = {
     serverId,
     queryId: versionItemId,
