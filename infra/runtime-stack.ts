@@ -1,17 +1,17 @@
-/** What runs for ever: a scheduler for each server, and as asked for a demo database, a tap and the console. */
+/** What runs for ever: a scheduler for each server or a fleet for all, and as asked for a demo database, a tap and the console. */
 import { CfnOutput, Fn, type RemovalPolicy, Stack, type StackProps, Validations } from "aws-cdk-lib";
 import { Cluster, Secret as ContainerSecret } from "aws-cdk-lib/aws-ecs";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { StringParameter } from "aws-cdk-lib/aws-ssm";
 import { Construct } from "constructs";
-import { parameterNames } from "../platform/environment.ts";
+import { type MetricName, parameterNames } from "../platform/environment.ts";
 import { createAlarm, mailAlarms, ownMetric } from "./constructs/alarm.ts";
 import { ContainerService, type ContainerServiceProps } from "./constructs/container-service.ts";
 import { byInterface } from "./constructs/interfaces.ts";
 import { createNetwork } from "./constructs/network.ts";
 import { SignInBalancer } from "./constructs/sign-in-balancer.ts";
-import { type Settings, schedulerService, serversOf } from "./settings.ts";
+import { fleetService, type Settings, schedulerService, serversOf } from "./settings.ts";
 import type { WorkloadStack } from "./workload-stack.ts";
 
 export interface RuntimeStackProps extends StackProps {
@@ -47,7 +47,9 @@ export class RuntimeStack extends Stack {
       id: "AwsSolutions-ECS4",
       reason: "Container Insights is paid per metric; the services print the few that matter.",
     });
-    if (settings.demo || settings.tap || settings.console) cluster.addDefaultCloudMapNamespace({ name: this.#domain });
+    const shared = settings.schedulers > 0;
+    if (settings.demo || settings.tap || settings.console || shared)
+      cluster.addDefaultCloudMapNamespace({ name: this.#domain });
     const token = this.#token(
       "Token",
       "EVENKEEL_TOKEN: what services ask of each other, and your server of the scheduler",
@@ -58,7 +60,8 @@ export class RuntimeStack extends Stack {
 
     const demo = settings.demo ? this.#source("Demo", "sim-server", 9000) : undefined;
     const tap = settings.tap ? this.#tap(settings.tap, removalPolicy) : undefined;
-    for (const server of serversOf(settings)) {
+    if (shared) this.#fleet([demo, tap]);
+    for (const server of shared ? [] : serversOf(settings)) {
       this.#scheduler(server, server === "demo" ? demo : server === settings.servers[0] ? tap : undefined);
     }
     if (settings.alarmEmail) mailAlarms(this, settings.alarmEmail);
@@ -198,6 +201,78 @@ export class RuntimeStack extends Stack {
       runbook: "estimates-stale",
     });
     if (console && address) this.#console(scope, { address, scheduler, schedulerUrl: `http://${host}:9010`, source });
+  }
+
+  /** Processes that share whatever servers are registered, with alarms on counts: nothing here grows with the servers. */
+  #fleet(sources: readonly (Source | undefined)[]): void {
+    const { bus, tables, variables } = this.#workload;
+    const { stage, schedulers, schedulerCapacity } = this.#settings;
+    const scope = new Construct(this, "Fleet");
+    const fleet = new ContainerService(scope, "Scheduler", {
+      ...this.#common,
+      service: "scheduler",
+      count: schedulers,
+      size: { cpu: 1_024, memoryLimitMiB: 2_048 },
+      port: 9010,
+      healthPath: "/healthz",
+      name: "scheduler",
+      environment: {
+        ...variables,
+        STATUS_HOST: "0.0.0.0",
+        EVENKEEL_SERVERS: "registered",
+        EVENKEEL_CAPACITY: String(schedulerCapacity),
+        EVENKEEL_SERVER_NETWORKS: "private",
+        EVENKEEL_ALLOWED_HOSTS: `scheduler.${this.#domain}`,
+        EVENKEEL_METRICS: "emf",
+        EVENKEEL_STAGE: stage,
+        EVENKEEL_SERVICE: fleetService,
+      },
+    });
+    tables.costs.grant(fleet.role, "dynamodb:GetItem", "dynamodb:Query");
+    tables.scheduler.grant(fleet.role, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query");
+    tables.servers.grant(fleet.role, "dynamodb:Scan");
+    bus.grantPutEventsTo(fleet.role);
+    // Whichever is asked of a server asks the one that steers it.
+    fleet.allowFrom(fleet.service);
+    for (const source of sources) source?.container.allowFrom(fleet.service);
+
+    const metric = (name: MetricName, minutes = 1) => ownMetric(name, fleetService, stage, "Maximum", minutes);
+    createAlarm(scope, "NoLease", {
+      metric: metric("ServersWithoutLease"),
+      above: 0,
+      periods: 5,
+      missingIsBad: true,
+      says: "Servers have no scheduler: their load is not level.",
+      runbook: "no-lease",
+    });
+    createAlarm(scope, "Away", {
+      metric: metric("ServersAway", 5),
+      above: 0,
+      periods: 3,
+      says: "Servers do not answer their scheduler.",
+      runbook: "servers-away",
+    });
+    createAlarm(scope, "OutOfBand", {
+      metric: metric("ServersOutOfBand", 5),
+      above: 0,
+      periods: 6,
+      says: "Of some servers fewer than half of the windows have been in band for 30 minutes.",
+      runbook: "out-of-band",
+    });
+    createAlarm(scope, "StaleCosts", {
+      metric: metric("ServersStaleCosts", 5),
+      above: 0,
+      periods: 2,
+      says: "Some servers are steered by costs that are older than 15 minutes.",
+      runbook: "estimates-stale",
+    });
+    createAlarm(scope, "Busy", {
+      metric: metric("BusyShare", 5),
+      above: 0.8,
+      periods: 2,
+      says: "A scheduler process has hardly any time left: placements come late.",
+      runbook: "schedulers-busy",
+    });
   }
 
   #console(

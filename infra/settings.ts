@@ -27,6 +27,10 @@ export const settingsSchema = z.strictObject({
     .default("main")
     .transform((text) => text.split(",").map((name) => name.trim()))
     .pipe(z.array(serverName).min(1)),
+  /** Processes that share all registered servers among themselves, instead of one for each of `servers`; 0: none. */
+  schedulers: z.coerce.number().int().min(0).max(1_000).default(0),
+  /** Servers that each of them takes at most. */
+  schedulerCapacity: z.coerce.number().int().min(1).max(1_000).default(50),
   /** First value of each server's address; Parameter Store has the word from then on. */
   serverUrl: url.optional(),
   /** A simulated database, as one more server named `demo`. */
@@ -70,6 +74,12 @@ export function readSettings(context: (name: string) => unknown): Settings | { r
   });
   const parsed = settingsSchema.safeParse(Object.fromEntries(given));
   if (parsed.success) {
+    const { schedulers, console, serverUrl } = parsed.data;
+    if (schedulers > 0) {
+      if (console) return { wrong: "context console: one console shows one server: with schedulers, docs/console.md" };
+      if (serverUrl) return { wrong: "context serverUrl: with schedulers, evenkeel attach registers servers" };
+      return parsed.data;
+    }
     const most = mostServers(parsed.data);
     if (parsed.data.servers.length <= most) return parsed.data;
     return { wrong: `context servers: at most ${most}: a stack holds 500 resources; take another stage for more` };
@@ -81,6 +91,9 @@ export function readSettings(context: (name: string) => unknown): Settings | { r
 export function schedulerService(server: string): string {
   return `scheduler-${server}`;
 }
+
+/** The same of processes that share the servers. */
+export const fleetService = "scheduler-fleet";
 
 /** Every server that gets a scheduler: those named, and the demo. */
 export function serversOf({ servers, demo }: Settings): readonly string[] {

@@ -27,6 +27,10 @@ export interface ContainerServiceProps {
   readonly image?: string | undefined;
   readonly environment: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, Secret>>;
+  /** How many of them run; one by default. */
+  readonly count?: number;
+  /** Of each: CPU units of 1/1024 core, and MiB. */
+  readonly size?: { readonly cpu: number; readonly memoryLimitMiB: number };
   readonly port: number;
   /** Answers 200 while all is well. */
   readonly healthPath: string;
@@ -51,8 +55,7 @@ export class ContainerService extends Construct {
     super(scope, id);
     this.port = props.port;
     const task = new FargateTaskDefinition(this, "Task", {
-      cpu: 256,
-      memoryLimitMiB: 512,
+      ...(props.size ?? { cpu: 256, memoryLimitMiB: 512 }),
       runtimePlatform: {
         cpuArchitecture: CpuArchitecture.ARM64,
         operatingSystemFamily: OperatingSystemFamily.LINUX,
@@ -93,7 +96,7 @@ export class ContainerService extends Construct {
     this.service = new FargateService(this, "Service", {
       cluster: props.cluster,
       taskDefinition: task,
-      desiredCount: 1,
+      desiredCount: props.count ?? 1,
       securityGroups: [group],
       assignPublicIp: open,
       vpcSubnets: { subnetType: open ? SubnetType.PUBLIC : SubnetType.PRIVATE_WITH_EGRESS },

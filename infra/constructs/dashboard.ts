@@ -2,14 +2,17 @@
 import { Dashboard, GraphWidget, type IMetric } from "aws-cdk-lib/aws-cloudwatch";
 import type { Construct } from "constructs";
 import type { MetricName } from "../../platform/environment.ts";
-import { type Settings, schedulerService, serversOf } from "../settings.ts";
+import { fleetService, type Settings, schedulerService, serversOf } from "../settings.ts";
 import { ownMetric } from "./alarm.ts";
 import type { FifoConsumer } from "./fifo-consumer.ts";
 
 export function createDashboard(scope: Construct, id: string, recorder: FifoConsumer, settings: Settings): Dashboard {
   const { stage } = settings;
+  const shared = settings.schedulers > 0;
   const ofSchedulers = (name: MetricName, statistic: "Minimum" | "Maximum") =>
-    serversOf(settings).map((server) => ownMetric(name, schedulerService(server), stage, statistic));
+    (shared ? [] : serversOf(settings)).map((server) => ownMetric(name, schedulerService(server), stage, statistic));
+  const ofFleet = (...names: MetricName[]) =>
+    names.map((name) => ownMetric(name, fleetService, stage, name === "ServersSteered" ? "Sum" : "Maximum"));
   const graph = (title: string, left: IMetric[], right: IMetric[] = []) =>
     new GraphWidget({ title, left, right, width: 12, height: 6 });
   return new Dashboard(scope, id, {
@@ -41,7 +44,15 @@ export function createDashboard(scope: Construct, id: string, recorder: FifoCons
           ofSchedulers("DelayP95Seconds", "Maximum"),
         ),
       ],
-      [graph("Whether a scheduler holds the lease", ofSchedulers("HoldsLease", "Maximum"))],
+      [
+        shared
+          ? graph(
+              "Servers: steered; without a lease, away, out of band, with stale costs (most of a process); time used",
+              ofFleet("ServersSteered"),
+              ofFleet("ServersWithoutLease", "ServersAway", "ServersOutOfBand", "ServersStaleCosts", "BusyShare"),
+            )
+          : graph("Whether a scheduler holds the lease", ofSchedulers("HoldsLease", "Maximum")),
+      ],
     ],
   });
 }

@@ -17,7 +17,8 @@ const sections = [...runbook.matchAll(/^## (.+)\n\n(\*Alarm: )?/gm)].flatMap(([,
 );
 
 const { workload, runtime } = newStacks(newApp(directory.path));
-const linked = [workload, runtime].flatMap((stack) =>
+const { runtime: shared } = newStacks(newApp(directory.path), { schedulers: 2 });
+const linked = [workload, runtime, shared].flatMap((stack) =>
   Object.values(Template.fromStack(stack).findResources("AWS::CloudWatch::Alarm")).map((resource) => {
     const { AlarmDescription } = alarm.parse(resource).Properties;
     return /\. See docs\/runbook\.md#([a-z-]+)$/.exec(AlarmDescription)?.[1] ?? AlarmDescription;
@@ -44,6 +45,8 @@ describe("the runbook", () => {
       "out-of-band",
       "queue-stuck",
       "recorder-fails",
+      "schedulers-busy",
+      "servers-away",
     ]);
   });
 });

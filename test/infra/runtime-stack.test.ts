@@ -194,6 +194,55 @@ describe("as many servers as a deployment takes", () => {
   );
 });
 
+describe("schedulers that share all servers", () => {
+  const shared = { schedulers: 20, demo: true };
+  const fleet = templateOf(shared);
+  const servers = Array.from({ length: 1_000 }, (_, index) => `server-${index}`).join(",");
+
+  it("are one service, which does not grow with the servers, whose alarms count", () => {
+    // By parts: the network and the demo are in the other snapshots and assertions.
+    const { Resources } = fleet.toJSON();
+    expect(Object.fromEntries(Object.entries(Resources).filter(([id]) => /^Fleet/.test(id)))).toMatchSnapshot();
+    expect(templateOf({ ...shared, servers }).toJSON()).toEqual(fleet.toJSON());
+    expect(Object.keys(Resources).length).toBeLessThan(120);
+    fleet.hasResourceProperties("AWS::ECS::Service", {
+      DesiredCount: 20,
+      DeploymentConfiguration: { MinimumHealthyPercent: 100, MaximumPercent: 200 },
+    });
+    fleet.resourceCountIs("AWS::CloudWatch::Alarm", 5);
+    fleet.resourceCountIs("AWS::SSM::Parameter", 0);
+    // One for each server would not even be synthesised.
+    expect(() => templateOf({ servers })).toThrow("at most 30");
+  });
+
+  it("may read and write leases and plans, and find servers, and no more", () => {
+    expect(broadGrants(fleet.toJSON())).toEqual([]);
+    const [role] = Object.keys(fleet.findResources("AWS::IAM::Role")).filter((id) =>
+      /^FleetSchedulerTaskTask/.test(id),
+    );
+    const policies = Object.values(fleet.findResources("AWS::IAM::Policy")).filter(
+      ({ Properties }) => Properties.Roles[0].Ref === role,
+    );
+    const actions = policies.flatMap(({ Properties }) =>
+      Properties.PolicyDocument.Statement.flatMap(({ Action }: { Action: string | string[] }) => Action),
+    );
+    expect([...new Set(actions)].sort()).toEqual([
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:Scan",
+      "events:PutEvents",
+    ]);
+  });
+
+  it("let in one another and nobody else", () => {
+    for (const rule of inbound(fleet)) {
+      expect(JSON.stringify(rule)).not.toContain("0.0.0.0/0");
+      expect(JSON.stringify(rule)).toMatch(/SourceSecurityGroupId.*Fleet|FleetSchedulerGroup|DemoData/);
+    }
+  });
+});
+
 describe("least privilege", () => {
   it("grants no wildcard", () => {
     expect(broadGrants(full.toJSON())).toEqual([]);
@@ -203,6 +252,7 @@ describe("least privilege", () => {
 describe("cdk-nag", () => {
   it.each([
     ["by default", {}],
+    ["with a fleet", { schedulers: 20, demo: true, alarmEmail: "ops@example.com", dashboard: true }],
     ["with everything", { ...everything, privateSubnets: true, alarmEmail: "ops@example.com", dashboard: true }],
   ])("finds nothing %s", (_, context) => {
     const app = newApp(directory.path);

@@ -117,6 +117,33 @@ describe("taking a lease", () => {
     expect(other.token).toBeGreaterThan(holder.token);
   });
 
+  it("lets the slot that it is offered to take it at once, with a higher token, and nobody else", async () => {
+    const { clock, leaseOf, acquire, keep } = setup();
+    const holder = leaseOf("a");
+    acquire(holder);
+    await clock.advance(0);
+    const kept = keep(holder);
+    const [heir, stranger] = [leaseOf("b"), leaseOf("c")];
+    const [taken, refused] = [acquire(heir), acquire(stranger)];
+    await clock.advance(10_000);
+    expect(taken.after).toBeUndefined();
+    const offeredAt = clock.monotonic();
+    holder.offer("b");
+    await clock.advance(2_000);
+    keep(heir);
+    // Told by the next renewal, seen by the next look.
+    expect((taken.after ?? 0) - offeredAt).toBeLessThanOrEqual(1_334 + 500);
+    expect(heir.token).toBeGreaterThan(holder.token);
+    await clock.advance(1_000);
+    expect(kept.lost).toBe("b took the lease");
+    expect(holder.remainingMs()).toBe(0);
+    await clock.advance(10_000);
+    expect(refused.after).toBeUndefined();
+    const back = acquire(holder);
+    await clock.advance(10_000);
+    expect(back.after).toBeUndefined();
+  });
+
   it("takes a released slot at once", async () => {
     const { clock, leaseOf, acquire } = setup();
     const first = leaseOf("a");
