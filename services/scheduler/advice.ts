@@ -1,4 +1,6 @@
-import type { Clockwork, Knobs } from "../../core/workload/types.ts";
+import { nearestPromise } from "../../core/workload/pacing/floor.ts";
+import type { Clockwork, Knobs, SteeringStatus } from "../../core/workload/types.ts";
+import type { KnobsChange } from "../../platform/scheduler-status.ts";
 
 /** The smallest budget that the planner keeps is that in which so many executions arrive (docs/what-if.md). */
 const arrivalsToChooseFrom = 60;
@@ -23,4 +25,27 @@ export function budgetAdvice(
   if (perSecond && latencyP95Seconds < tolerance * least)
     return `a budget of ${latencyP95Seconds} s is out of reach at ${perSecond.toFixed(1)} executions a second: ${advised} ('evenkeel frontier' tries them)`;
   return null;
+}
+
+/** No band is promised that executions which cannot be split do not allow: the nearest that can be kept is. */
+export class BandPromise {
+  /** A narrower band than can be kept that was asked for last. */
+  #wish: { wished: number; promised: number; reason: string } | undefined;
+
+  /** The change as it is made. @param floor the narrowest band that can be kept, where one is known */
+  made(change: KnobsChange, floor: SteeringStatus["floor"]): KnobsChange {
+    const { bandWidth: wished } = change;
+    if (wished === undefined) return change;
+    const promised = floor && floor.width > wished ? nearestPromise(floor.width) : wished;
+    this.#wish = promised === wished ? undefined : { wished, promised, reason: floor?.reason ?? "" };
+    return { ...change, bandWidth: promised };
+  }
+
+  /** Null unless the promise made in a wish's place is in force. */
+  advice(bandWidth: number): string | null {
+    if (!this.#wish || this.#wish.promised !== bandWidth) return null;
+    const { wished, promised, reason } = this.#wish;
+    const percent = (share: number) => `±${Number((100 * share).toPrecision(3))}%`;
+    return `a band of ${percent(wished)} cannot be kept: ${reason}; ${percent(promised)} is promised instead`;
+  }
 }

@@ -1,16 +1,15 @@
-import { z } from "zod";
-import { nearestPromise } from "../../core/workload/pacing/floor.ts";
 import type { Steering, SteeringApi, SteeringStatus } from "../../core/workload/types.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { ConfigError } from "../../platform/config.ts";
 import type { Lease } from "../../platform/lease.ts";
-import { describeError, type Log } from "../../platform/log.ts";
+import type { Log } from "../../platform/log.ts";
 import type { Explanation, KnobsChange, SchedulerKnobs, SchedulerStatus } from "../../platform/scheduler-status.ts";
 import type { ServerClient } from "../../platform/server-client.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
-import { budgetAdvice } from "./advice.ts";
+import { BandPromise, budgetAdvice } from "./advice.ts";
 import { createInputs } from "./inputs.ts";
 import { Journal } from "./journal.ts";
+import { SavedPlan } from "./saved-plan.ts";
 import {
   createSteeringLoop,
   lacksPlace,
@@ -66,8 +65,6 @@ export interface Scheduler {
   explain(executionId: string): Explanation | undefined;
 }
 
-const savedPlan = z.object({ format: z.literal(1), steering: z.unknown() });
-const saveMs = 1_000;
 /** Nothing is posted that could still be under way when the lease ends. */
 export const requestTimeoutMs = 1_000;
 /** After a refused fence, before this process asks for a higher one: the lease's own keeper first finds out who holds it. */
@@ -83,13 +80,12 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const { server, client, lease, store, clock, log } = options;
   const tracker = new Tracker();
   const journal = new Journal();
+  const plan = new SavedPlan({ store, lease, clock, log });
   let loop: SteeringLoop | undefined;
   let connected = false;
   let streamTrouble: string | null = null;
   let sessionTrouble: string | null = null;
-  let saveTrouble: string | null = null;
-  /** A narrower band than can be kept that was asked for last. */
-  let wishedBand: { wished: number; promised: number; reason: string } | undefined;
+  const promise = new BandPromise();
   let mustPostpone = options.api === "delay";
   // A tap's place can only postpone: the planner must know.
   const planningApi = (): SteeringApi => (mustPostpone || server.kind === "tap" ? "delay" : "place");
@@ -134,39 +130,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return created;
   }
 
-  /** Saves what a successor needs, at most once a second and only what changed. */
-  async function keepSaving(signal: AbortSignal, saving: SteeringLoop, lost: (why: string) => void): Promise<void> {
-    let last = "";
-    for (;;) {
-      await clock.sleep(saveMs, signal);
-      const value = { format: 1, steering: saving.steering?.save() };
-      const text = JSON.stringify(value);
-      if (value.steering !== undefined && text !== last && lease.remainingMs() > 0) {
-        try {
-          if ((await store.writePlan(value, lease.token)) === "stale") lost("a later scheduler has saved its plan");
-          last = text;
-          saveTrouble = null;
-        } catch (error) {
-          saveTrouble = `saving the plan: ${describeError(error)}`;
-        }
-      }
-      if (signal.aborted) return;
-    }
-  }
-
-  async function readPlan(): Promise<unknown> {
-    try {
-      const plan = await store.readPlan();
-      return plan === undefined ? undefined : savedPlan.parse(plan).steering;
-    } catch (error) {
-      log.warn("the saved plan cannot be read; starting without it", { error });
-      return undefined;
-    }
-  }
-
   /** Steers from taking the lease to losing it. */
   async function session(signal: AbortSignal): Promise<void> {
-    const saved = await readPlan();
+    const saved = await plan.read();
     const over = new AbortController();
     const ended = AbortSignal.any([signal, over.signal]);
     const end = (why: string) => {
@@ -178,7 +144,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const current = createLoop(saved, end);
     loop = current;
     const keeping = lease.keep(ended).then((lost) => lost !== undefined && end(lost));
-    const saving = keepSaving(ended, current, end);
+    const saving = plan.keep(ended, current, end);
     const following = client.follow({
       ...{ signal: ended, fence: lease.token },
       onEvent(event) {
@@ -215,26 +181,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return budgetAdvice(inputs.knobs, loop?.hello ?? server, tracker.rate(now)) ?? planner.advice;
   }
 
-  /** No band is promised that executions which cannot be split do not allow: the nearest that can be kept is. */
-  function promised(change: KnobsChange): KnobsChange {
-    const { bandWidth } = change;
-    if (bandWidth === undefined) return change;
-    const floor = loop?.steering?.status().floor;
-    const nearest = floor && floor.width > bandWidth ? nearestPromise(floor.width) : bandWidth;
-    wishedBand =
-      nearest === bandWidth ? undefined : { wished: bandWidth, promised: nearest, reason: floor?.reason ?? "" };
-    return { ...change, bandWidth: nearest };
-  }
-
-  /** As long as the promise made in its place is in force. */
-  function promiseAdvice(): string | null {
-    if (!wishedBand || wishedBand.promised !== inputs.knobs.bandWidth) return null;
-    const { wished, promised: nearest, reason } = wishedBand;
-    const percent = (share: number) => `±${Number((100 * share).toPrecision(3))}%`;
-    return `a band of ${percent(wished)} cannot be kept: ${reason}; ${percent(nearest)} is promised instead`;
-  }
-
-  const troubles = () => [lease.trouble, sessionTrouble, streamTrouble, loop?.trouble, saveTrouble];
+  const troubles = () => [lease.trouble, sessionTrouble, streamTrouble, loop?.trouble, plan.trouble];
 
   function brief(): BriefStatus {
     const now = clock.now();
@@ -270,7 +217,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       return !mustPostpone;
     },
     knobs: () => inputs.knobs,
-    changeKnobs: (change) => inputs.changeKnobs(promised(change)),
+    changeKnobs: (change) => inputs.changeKnobs(promise.made(change, loop?.steering?.status().floor)),
     explain: (executionId) => journal.explain(executionId),
     status(windowsSince) {
       const now = clock.now();
@@ -301,7 +248,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
           remainingMs: Math.round(lease.remainingMs()),
           holder: lease.holder,
         },
-        advice: promiseAdvice() ?? adviceNow(now, planner),
+        advice: promise.advice(inputs.knobs.bandWidth) ?? adviceNow(now, planner),
         ...(planner?.floor && { floor: { ...planner.floor } }),
         trouble: [...troubles().filter((trouble) => typeof trouble === "string"), ...inputs.trouble],
       };
