@@ -1,10 +1,10 @@
 /** What recording costs on AWS, from prices and from the sizes of what the system writes. */
 import { parseArgs } from "node:util";
 import { defaultTuning } from "../platform/sender.ts";
-import { captureParts, costParts, monthSeconds, partNames, total } from "./cost/model.ts";
+import { captureParts, costParts, fleetCost, monthSeconds, partNames, total } from "./cost/model.ts";
 import { receiptUnits, recorderLogBytes } from "./cost/sizes.ts";
 import { makeTraffic } from "./cost/traffic.ts";
-import { positive, print, rounded } from "./smoothing/options.ts";
+import { positive, print, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `What a deployment with one server costs on AWS (us-east-1, on demand, no free tier).
 
@@ -14,23 +14,46 @@ const help = `What a deployment with one server costs on AWS (us-east-1, on dema
   and its log, costs when they change; usdPerMillionStored is the keeping of it for two weeks.
   usdPerMonth is everything. usdPerMonthAlwaysOn is paid when nothing executes: its parts end in AlwaysOn.
 
-  --rate <n>   executions a second (15)
+  --rate <n>   executions a second, of one server (15)
+  --fleet <n>  instead: what schedulers cost that share so many servers
+  --tasks <n>  so many of them; by default one for each 50 servers
   --json       one JSON line for machines
 `;
 
 export async function cost(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
-    options: { rate: { type: "string", default: "15" }, json: { type: "boolean" }, help: { type: "boolean" } },
+    options: {
+      rate: { type: "string", default: "15" },
+      fleet: { type: "string" },
+      tasks: { type: "string" },
+      json: { type: "boolean" },
+      help: { type: "boolean" },
+    },
   });
   if (values.help) {
     process.stdout.write(help);
     return;
   }
-  const result = monthlyCost(positive("rate", values.rate));
+  const result =
+    values.fleet === undefined ? monthlyCost(positive("rate", values.rate)) : fleetOf(values.fleet, values.tasks);
   const table = Object.entries(result).map(([name, value]) => `${name.padEnd(28)} ${value}\n`);
   if (values.json) print(result, true);
   else process.stdout.write(table.join(""));
+}
+
+/** Of processes that share servers, USD a month by part. */
+function fleetOf(given: string, givenTasks: string | undefined) {
+  const servers = Math.max(1, wholeNumber("fleet", given, 100_000));
+  const tasks = Math.max(1, wholeNumber("tasks", givenTasks ?? String(Math.ceil(servers / 50)), 10_000));
+  const { all, ...parts } = fleetCost(servers, tasks);
+  return {
+    servers,
+    tasksRunning: tasks,
+    usdPerMonth: rounded(all, 2),
+    usdPerServerMonth: rounded(all / servers, 2),
+    ...Object.fromEntries(Object.entries(parts).map(([name, usd]) => [`${name}UsdPerMonth`, rounded(usd, 2)])),
+  };
 }
 
 /**

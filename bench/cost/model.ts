@@ -22,6 +22,8 @@ export const assumptions = {
   /** The lease of 4 s is renewed after a third of it; costs' version and knobs are read every 2 s. */
   leaseWritesPerSecond: 0.75,
   schedulerReadUnitsPerSecond: 0.75,
+  /** Its plan, once a minute: how often each of a hundred queries came, 5 KB. */
+  planWriteUnitsPerSecond: 5 / 60,
   /** The sender asks each of the two tables once, 500 ms after a message: strongly consistent, what is under way and the newest. */
   receiptReadsPerMessage: 2,
   /** Six alarms and two metrics of the workload, three and four of each scheduler. No dashboard. */
@@ -103,7 +105,9 @@ export function costParts({ rate, messages, traffic, receiptUnits, logBytes }: C
       perMonth(runs) * (prices.s3Put + prices.s3Get + prices.customEvent) +
       log(2 * runs * logBytes),
     scheduler:
-      write(of.leaseWritesPerSecond) + read(of.schedulerReadUnitsPerSecond) + log(of.schedulerLogBytesPerSecond),
+      write(of.leaseWritesPerSecond + of.planWriteUnitsPerSecond) +
+      read(of.schedulerReadUnitsPerSecond) +
+      log(of.schedulerLogBytesPerSecond),
     container:
       hours * (of.taskCpus * prices.fargateCpuHour + of.taskGigabytes * prices.fargateGigabyteHour) +
       of.imageGigabytes * prices.imageGigabyteMonth,
@@ -112,6 +116,40 @@ export function costParts({ rate, messages, traffic, receiptUnits, logBytes }: C
     secret: prices.secretMonth,
     storage: storedGigabytes * (prices.dynamoGigabyteMonth + prices.dynamoRecoveryGigabyteMonth),
   };
+}
+
+/** What processes of a fleet need beside their servers: each a task of a core and 2 GB. */
+export const fleetAssumptions = {
+  taskCpus: 1,
+  taskGigabytes: 2,
+  /** A process tells of itself every 0.7 s and reads who else does, 250 bytes each. */
+  beatsPerSecond: 1 / 0.7,
+  memberBytes: 250,
+  /** It reads the table of servers every 10 s: a registration of 150 bytes, and one of each outbox's incarnations. */
+  scansPerSecond: 0.1,
+  bytesPerServer: 300,
+  /** Of the whole fleet. */
+  alarms: 5,
+  metrics: 6,
+} as const;
+
+/** USD a month of a fleet of schedulers; `requests` are those of all servers' leases, plans, costs and knobs. */
+export function fleetCost(servers: number, tasks: number) {
+  const { leaseWritesPerSecond, planWriteUnitsPerSecond, schedulerReadUnitsPerSecond } = assumptions;
+  const of = fleetAssumptions;
+  const hours = monthSeconds / 3_600;
+  const read = (unitsPerSecond: number) => unitsPerSecond * monthSeconds * prices.dynamoReadUnit;
+  const write = (unitsPerSecond: number) => unitsPerSecond * monthSeconds * prices.dynamoWriteUnit;
+  const task = of.taskCpus * prices.fargateCpuHour + of.taskGigabytes * prices.fargateGigabyteHour;
+  const members = Math.ceil((tasks * of.memberBytes) / 4_096);
+  const scan = Math.ceil((servers * of.bytesPerServer) / 4_096);
+  const parts = {
+    tasks: tasks * hours * (task + prices.publicAddressHour),
+    requests: servers * (write(leaseWritesPerSecond + planWriteUnitsPerSecond) + read(schedulerReadUnitsPerSecond)),
+    division: tasks * (write(of.beatsPerSecond) + read(of.beatsPerSecond * members) + read(of.scansPerSecond * scan)),
+    monitoring: of.alarms * prices.alarmMonth + of.metrics * prices.metricMonth,
+  };
+  return { ...parts, all: Object.values(parts).reduce((sum, part) => sum + part, 0) };
 }
 
 export function total(parts: CostParts): number {

@@ -7,7 +7,8 @@ import type { SteeringLoop } from "./steering-loop.ts";
 import type { SchedulerStore } from "./store.ts";
 
 const savedPlan = z.object({ format: z.literal(1), steering: z.unknown() });
-const saveMs = 1_000;
+/** It holds what the latest arrivals tell, some kilobytes, and that changes with every tick: each save is paid for. */
+const saveMs = 60_000;
 
 export class SavedPlan {
   readonly #store: SchedulerStore;
@@ -34,7 +35,7 @@ export class SavedPlan {
     }
   }
 
-  /** Saves at most once a second and only what changed, until `signal` aborts, and then once more. */
+  /** Saves at most once a minute and only what changed, until `signal` aborts, and then once more. */
   async keep(signal: AbortSignal, of: SteeringLoop, lost: (why: string) => void): Promise<void> {
     let last = "";
     for (;;) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { costParts } from "../../../bench/cost/model.ts";
+import { costParts, fleetCost } from "../../../bench/cost/model.ts";
 import { makeTraffic } from "../../../bench/cost/traffic.ts";
 
 describe("the model of cost", () => {
@@ -28,7 +28,7 @@ describe("the model of cost", () => {
     const runs = 0.01752 + 1.16800584 + 0.058400292;
     expect(parts.estimator).toBeCloseTo(runs + 0.05475 + 0.371850879 + 0.28032 + 0.03504, 6);
     // 1.971 million lease writes, 1.971 million read units, 26.28 MB of lines.
-    expect(parts.scheduler).toBeCloseTo(1.231875 + 0.246375 + 0.01314, 6);
+    expect(parts.scheduler).toBeCloseTo(1.231875 + 0.136875 + 0.246375 + 0.01314, 6);
     // 730 hours of a quarter of a core and half a gigabyte; 0.1 GB of image.
     expect(parts.container).toBeCloseTo(730 * (0.008095 + 0.00178) + 0.01, 6);
     expect(parts.publicAddress).toBeCloseTo(3.65, 6);
@@ -47,5 +47,19 @@ describe("traffic", () => {
     // 30 executions and 2 windows a message.
     expect(traffic.messageBytes / (30 * 260 + 2 * 1_000)).toBeGreaterThan(0.8);
     expect(traffic.messageBytes / (30 * 260 + 2 * 1_000)).toBeLessThan(1.2);
+  });
+});
+
+describe("the cost of schedulers that share servers", () => {
+  it("is what a hand works out for a hundred servers and two tasks", () => {
+    const { tasks, requests, division, monitoring, all } = fleetCost(100, 2);
+    // 730 hours of a core, two gigabytes and an address.
+    expect(tasks).toBeCloseTo(2 * 730 * (0.03238 + 2 * 0.00356 + 0.005), 6);
+    // As for a scheduler of one server, without its log.
+    expect(requests).toBeCloseTo(100 * (1.231875 + 0.136875 + 0.246375), 4);
+    // 3,754,286 beats a month, each a write unit and a read unit; 262,800 scans of 30,000 bytes, 8 read units each.
+    expect(division).toBeCloseTo(2 * (3.754286 * (0.625 + 0.125) + 0.2628 * 8 * 0.125), 4);
+    expect(monitoring).toBeCloseTo(5 * 0.1 + 6 * 0.3, 6);
+    expect(all).toBeCloseTo(tasks + requests + division + monitoring, 6);
   });
 });
