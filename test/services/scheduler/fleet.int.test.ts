@@ -42,6 +42,7 @@ const info = (serverId: string) => ({
   tickMs: 100,
   windowTicks: 10,
   defaultDelayTicks: 1,
+  counted: { executions: 0, windows: 0, gaps: 0 },
   outbox: {
     incarnation: "none",
     lastSequence: 0,
@@ -97,7 +98,7 @@ describe("processes that share servers, good and bad", () => {
       await writeTrueCosts(cloud, serverId, database.engine);
       await register(serverId, database.url);
     }
-    await register(`away-${run}`, "http://127.0.0.1:9");
+    await register(`away-${run}`, "http://127.0.0.1:65535");
     for (const [kind, misdeed] of Object.entries(misdeeds)) {
       const serverId = `${kind}-${run}`;
       const server = createServer((request, response) => {
