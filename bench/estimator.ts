@@ -4,7 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { createEstimator } from "../core/workload/estimator/estimator.ts";
+import type { WindowObservation } from "../core/workload/types.ts";
+import { estimateCosts } from "../lambdas/workload/constants.ts";
 import { Engine, type Step } from "../sim-server/database/engine.ts";
 import { loadParameters, type Parameters } from "../sim-server/database/parameters.ts";
 import { createFeed } from "./estimator/feed.ts";
@@ -30,9 +33,23 @@ export interface Effort {
   readonly estimateCpuMsP50: number;
   readonly estimateCpuMsMax: number;
   readonly rssMb: number;
-  /** Of a run in a process of its own. */
-  readonly process?: { readonly cpuMs: number; readonly rssMb: number };
+  /** Of the last minute's run, in a process of its own. */
+  readonly process?: ProcessEffort;
 }
+
+/** `work`: executions read, counted each time. `secondsInFunction`: what `cpuMs` takes with the function's share of a core. */
+interface ProcessEffort {
+  readonly cpuMs: number;
+  readonly rssMb: number;
+  readonly work: number;
+  readonly memoryMegabytes: number;
+  readonly secondsInFunction: number;
+}
+
+/** Memory at which a function has a whole core; below, its share is in proportion (AWS Lambda, Configure memory). */
+const megabytesOfCore = 1_769;
+/** A Node process of the function's leaves this much of its memory to what is not its heap. */
+const besidesHeapMegabytes = 112;
 
 function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters {
   const parameters = { ...loadParameters(scenario), seed };
@@ -48,7 +65,7 @@ function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters 
 
 /**
  * Runs the bench; `checkpoint` is told each estimate's virtual second and score.
- * @param apart whether to make one more run in a process of its own
+ * @param apart whether to make the last minute's run in a process of its own as well, from the state of a minute before
  */
 export function run(
   options: EstimatorOptions,
@@ -68,6 +85,9 @@ export function run(
   const times: number[] = [];
   const steered = options.learn === "watching" ? undefined : createSteered(engine, options.learn === "purpose");
   const ticksPerMinute = 60 * ticksPerSecond;
+  const secondLast = apart ? Math.max(ticks - ticksPerMinute, 1) : 0;
+  let before: Uint8Array | undefined;
+  const since: WindowObservation[] = [];
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
     const step = engine.step();
@@ -76,16 +96,19 @@ export function run(
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
+    if (before) since.push(...observed);
     steered?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = second <= 120 ? Math.min(5, options.every) : options.every;
     const minute = steered !== undefined && (tick + 1) % ticksPerMinute === 0;
-    if (!ended && !minute && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
+    const snapshot = tick + 1 === secondLast;
+    if (!ended && !minute && !snapshot && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();
     const estimates = estimator.estimate();
     times.push(cpuMs(started));
     if (minute) steered?.estimated(estimates);
+    if (snapshot) before = estimator.save();
     last = score(engine, feed.executions, estimates);
     relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
@@ -97,7 +120,7 @@ export function run(
     estimateCpuMsP50: Math.round(quantile(times, 0.5)),
     estimateCpuMsMax: Math.round(quantile(times, 1)),
     rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
-    ...(apart ? { process: runApart(state) } : {}),
+    ...(before ? { process: runApart(before, since) } : {}),
   };
   const result = {
     minutes: options.minutes,
@@ -117,15 +140,20 @@ function cpuMs(since: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
-/** One more run from `state` in a process of its own, within the heap that a function of 512 MB has. */
-function runApart(state: Uint8Array): { cpuMs: number; rssMb: number } {
+/** A run from `state` with `windows` new, in a process of its own within the function's heap. */
+function runApart(state: Uint8Array, windows: readonly WindowObservation[]): ProcessEffort {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   try {
-    const file = join(directory, "state.json");
-    writeFileSync(file, state);
+    const [stateFile, windowsFile] = [join(directory, "state.json.gz"), join(directory, "windows.json")];
+    writeFileSync(stateFile, gzipSync(state));
+    writeFileSync(windowsFile, JSON.stringify(windows));
     const script = fileURLToPath(new URL("estimator/one-run.ts", import.meta.url));
-    const output = execFileSync(process.execPath, ["--max-old-space-size=400", script, file], { encoding: "utf8" });
-    return JSON.parse(output);
+    const { memoryMegabytes } = estimateCosts;
+    const heap = `--max-old-space-size=${memoryMegabytes - besidesHeapMegabytes}`;
+    const output = execFileSync(process.execPath, [heap, script, stateFile, windowsFile], { encoding: "utf8" });
+    const effort = JSON.parse(output);
+    const secondsInFunction = Math.round((effort.cpuMs * megabytesOfCore) / memoryMegabytes / 100) / 10;
+    return { ...effort, memoryMegabytes, secondsInFunction };
   } finally {
     rmSync(directory, { recursive: true });
   }

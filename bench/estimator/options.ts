@@ -15,7 +15,8 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
                             watching: nothing is delayed; purpose: the planner steers by costs learned each minute, and
                             uses windows that would not be level to show unsure costs; steered: the same without that
                             (watching)
-  --process                 also one run in a process of its own with a heap of 400 MB, as the function would
+  --process                 also the last minute's run in a process of its own, within the function's memory: its
+                            processor time, resident memory, and the seconds with the function's share of a core
   --json                    one JSON line for machines
 `;
 

@@ -12,7 +12,7 @@ export const recordExecutions = {
 
 export const estimateCosts = {
   timeoutSeconds: 60,
-  memoryMegabytes: 1_024,
+  memoryMegabytes: 512,
   /** EventBridge allows no shorter schedule. */
   everyMinutes: 1,
   /** First part of the keys of its states in the bucket. */

@@ -38,6 +38,9 @@ describe("bench estimator", () => {
     expect(run(options, undefined, true).effort.process).toEqual({
       cpuMs: expect.any(Number),
       rssMb: expect.any(Number),
+      work: expect.any(Number),
+      memoryMegabytes: 512,
+      secondsInFunction: expect.any(Number),
     });
   });
 

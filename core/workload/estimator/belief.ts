@@ -39,6 +39,7 @@ const rowOf = ({ which }: RowFactors, f: number): number => (which ? (which[f] ?
 /** Enough, as every round goes on from where the last one stopped. */
 const mostIterations = 12;
 const tolerance = 1e-2;
+const sweepsToBegin = 4;
 
 /**
  * Means by conjugate gradients (Golub and Van Loan, Matrix Computations, 11.3), exact; variances by
@@ -62,6 +63,12 @@ export class Belief {
     this.#solve(columns, rowFactors);
   }
 
+  /** Works out messages anew for means and variances as they stand. */
+  begin(columns: Factors, rowFactors: readonly RowFactors[]): void {
+    this.#spread(columns, rowFactors, 1);
+    for (let sweep = 0; sweep < sweepsToBegin; sweep++) this.#spread(columns, rowFactors);
+  }
+
   #givenBy(factors: RowFactors): Float64Array {
     let given = this.#given.get(factors);
     if (!given) {
@@ -72,7 +79,7 @@ export class Belief {
   }
 
   /** One sweep: each row gives its columns what its factor says once the other columns' variances are allowed for. */
-  #spread(columns: Factors, rowFactors: readonly RowFactors[]): void {
+  #spread(columns: Factors, rowFactors: readonly RowFactors[], step = 0.5): void {
     const total = Float64Array.from(columns.precision);
     for (const factors of rowFactors) {
       const given = this.#givenBy(factors);
@@ -92,7 +99,7 @@ export class Belief {
           const square = (count[k] ?? 0) ** 2;
           const others = math.max(variance - square * this.#columnWithout(q, given[k] ?? 0), 0);
           const next = square / (1 / precision + others);
-          given[k] = 0.5 * (given[k] ?? 0) + 0.5 * next;
+          given[k] = (1 - step) * (given[k] ?? 0) + step * next;
           total[q] = (total[q] ?? 0) + (given[k] ?? 0);
         }
       }

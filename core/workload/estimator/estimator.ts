@@ -1,14 +1,10 @@
 /** Learns what one execution of each query costs from metrics windows and what ran in them. See docs/estimation.md. */
 import type { CostEstimate, Triple, WindowObservation } from "../types.ts";
-import { findChanges } from "./changes.ts";
-import { type Columns, columnsOf } from "./columns.ts";
-import { buildEquations, type Equations } from "./equations.ts";
 import { fold } from "./fold.ts";
-import { type Learned, learn } from "./learn.ts";
-import { Memory, newVersion, type StoredWindow } from "./memory.ts";
+import { Memory } from "./memory.ts";
+import { type Relearned, relearn } from "./relearn.ts";
 import { decode, encode } from "./state.ts";
 import { standardDeviations } from "./sureness.ts";
-import { layOut } from "./timeline.ts";
 
 export interface Observed {
   /** Windows of which at least one resource can be used. */
@@ -37,62 +33,18 @@ const sureSd = 0.1;
 export interface EstimatorOptions {
   /** Executions that memory holds (60,000: an hour at 15/s); older windows leave a summary of what they said. */
   readonly room?: number;
+  /** Executions in memory up to which each estimate is made afresh (20,000); beyond, it goes on from the last one. */
+  readonly afreshUpTo?: number;
+  /** Executions that one estimate may read, counted each time (400,000), when it is not made afresh: the next one goes on. */
+  readonly mostWork?: number;
 }
 
-/** Rounds of looking for changed costs in one estimate. */
-const mostSearches = 4;
-/** Relative sd up to which a cost counts as known. */
-const knownSd = 0.15;
-/** Relative sd of the first guess at a changed cost. */
-const hintSd = 0.2;
 /** Before anything is known, in percent of a tick: an execution may cost next to nothing or a whole tick. */
 const unknown: CostEstimate = { mean: [50, 50, 50], sd: [50, 50, 50], seen: 0, lastSeenAt: 0 };
 
-/** Learns; where a cost turns out to have changed, learns again with the query's costs before and after apart. */
-function learnChanges(memory: Memory): {
-  columns: Columns;
-  windows: readonly StoredWindow[];
-  equations: Equations;
-  learned: Learned;
-} {
-  for (let search = 1; ; search++) {
-    const columns = columnsOf(memory);
-    const { windows, ticks, spans } = layOut(memory.windows, columns.of);
-    const equations = buildEquations(ticks, spans);
-    const outsiders = columns.list.flatMap(({ version }, column) => (version.since > 0 ? [column] : []));
-    const learned = learn(equations, columns.anchors, outsiders);
-    if (search > mostSearches) return { columns, windows, equations, learned };
-    const byAge = Array.from(windows.keys()).sort((a, b) => (windows[a]?.endedAt ?? 0) - (windows[b]?.endedAt ?? 0));
-    // Only a cost that was known can be seen to change: what is not yet known moves by itself.
-    const knownCost = (column: number) =>
-      learned.propagations.every(
-        ({ belief: { mean, variance } }) =>
-          Math.sqrt(variance[column] ?? 0) < knownSd * Math.max(mean[column] ?? 0, 10),
-      );
-    const changes = findChanges(
-      equations,
-      learned,
-      byAge,
-      (column) => columns.list[column]?.current === true && knownCost(column),
-    );
-    for (const { column, window, shift } of changes) {
-      const version = newVersion(windows[window]?.endedAt ?? 0);
-      // A hint, weak beside a single window: it only keeps the new cost from being taken for unseen executions.
-      learned.propagations.forEach(({ belief }, r) => {
-        const hint = Math.max((belief.mean[column] ?? 0) + (shift[r] ?? 0), 0);
-        version.precision[r] = 1 / (hintSd * Math.max(hint, 10)) ** 2;
-        version.shift[r] = hint * (version.precision[r] ?? 0);
-      });
-      columns.list[column]?.query.versions.push(version);
-    }
-    if (changes.length === 0) return { columns, windows, equations, learned };
-  }
-}
-
 function estimates(
   memory: Memory,
-  columns: Columns,
-  { propagations, population, integer, unseen }: Learned,
+  { columns, learned: { propagations, population, integer, unseen }, work }: Relearned,
   deviations: readonly Float64Array[],
 ): Estimates {
   const costs = new Map<string, CostEstimate>();
@@ -128,6 +80,7 @@ function estimates(
       integer: Number(integer),
       unseenShare: unseen / (1 + unseen),
       changedQueries: changed,
+      work,
     },
   };
 }
@@ -136,7 +89,10 @@ function triple(values: ArrayLike<number>): Triple {
   return [values[0] ?? 0, values[1] ?? 0, values[2] ?? 0];
 }
 
-function create(memory: Memory, { room = 60_000 }: EstimatorOptions = {}): Estimator {
+function create(
+  memory: Memory,
+  { room = 60_000, afreshUpTo = 20_000, mostWork = 400_000 }: EstimatorOptions = {},
+): Estimator {
   return {
     observe(windows) {
       let accepted = 0;
@@ -153,9 +109,9 @@ function create(memory: Memory, { room = 60_000 }: EstimatorOptions = {}): Estim
 
     estimate() {
       if (memory.queries.length === 0) return { costs: new Map(), prior: unknown, quality: { windows: 0, queries: 0 } };
-      const { columns, windows, equations, learned } = learnChanges(memory);
-      const deviations = standardDeviations(learned, equations, columns, windows);
-      const result = estimates(memory, columns, learned, deviations);
+      const relearned = relearn(memory, { afreshUpTo, mostWork });
+      const { columns, windows, learned } = relearned;
+      const result = estimates(memory, relearned, standardDeviations(learned, columns, windows));
       fold(memory, windows, columns, learned, room);
       return result;
     },

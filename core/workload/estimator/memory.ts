@@ -17,10 +17,26 @@ export interface Version {
   /** What windows no longer kept said of its costs: precision and shift of a Gaussian per resource. */
   readonly precision: Float64Array;
   readonly shift: Float64Array;
+  /** Where the last run's rounds left its costs. */
+  factors?: Float32Array | undefined;
 }
 
 export function newVersion(since: number): Version {
   return { since, precision: new Float64Array(3), shift: new Float64Array(3) };
+}
+
+/** Where a run's rounds stood, beside what is kept with windows and versions (`progress.ts`). */
+export interface Progress {
+  /** Runs so far, and rounds since learning began anew. */
+  readonly runs: number;
+  readonly rounds: number;
+  readonly integer: boolean;
+  /** Executions that ran unseen, per one seen. */
+  readonly unseen: number;
+  /** Weight, three means and three variances of each component of the population. */
+  readonly components: readonly (readonly number[])[];
+  /** Law of shifts of inferred bounds. */
+  readonly shifts: readonly number[];
 }
 
 export interface StoredWindow {
@@ -33,6 +49,8 @@ export interface StoredWindow {
   readonly ticks: readonly Int32Array[];
   /** [average, min, max] of each resource; NaN where unusable. */
   readonly bands: Float64Array;
+  /** Where the last run's rounds left what it says. */
+  factors?: Float32Array | undefined;
 }
 
 export function executionsOf({ ticks }: StoredWindow): number {
@@ -48,12 +66,19 @@ export class Memory {
   readonly queries: Query[] = [];
   /** Unix ms: windows that ended by then were summarised and are not taken again. */
   horizon = 0;
+  /** Where the last run's rounds stood; undefined: the next one begins anew. */
+  progress: Progress | undefined;
   readonly #index = new Map<string, number>();
   readonly #windows = new Map<string, StoredWindow>();
   #executions = 0;
 
   get windows(): readonly StoredWindow[] {
     return Array.from(this.#windows.values()).sort(byTime);
+  }
+
+  /** Executions held. */
+  get executions(): number {
+    return this.#executions;
   }
 
   get size(): number {

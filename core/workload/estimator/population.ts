@@ -40,6 +40,19 @@ export class Population {
     ];
   }
 
+  /** Weight, three means and three variances of each component, for `restore`. */
+  save(): number[][] {
+    return this.#components.map(({ weight, mean, variance }) => [weight, ...mean, ...variance]);
+  }
+
+  restore(components: readonly (readonly number[])[]): void {
+    this.#components = components.map(([weight = 0, ...moments]) => ({
+      weight,
+      mean: Float64Array.from(moments.slice(0, 3)),
+      variance: Float64Array.from(moments.slice(3)),
+    }));
+  }
+
   /** How many components there are. */
   get size(): number {
     return this.#components.length;

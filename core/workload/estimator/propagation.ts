@@ -16,7 +16,8 @@ export interface Bounds {
   readonly trust: Float64Array;
 }
 
-const cases = mostUnseen + 1;
+/** 0, 1, ... unseen executions. */
+export const cases = mostUnseen + 1;
 /** Move of a mean in a round, in sd, up to which it stands still. */
 const still = 0.05;
 
@@ -86,16 +87,27 @@ export class Propagation {
     return this.#reading.assumptions;
   }
 
-  /** Recomputes the belief from all factors; returns how many means still move. */
-  solve(): number {
-    const { belief, anchor, prior, costs } = this;
+  /** Works out from factors and belief, as restored, what each row's factor says of each column. */
+  begin(): void {
+    this.#gather();
+    this.belief.begin(this.#columns, [this.totals, this.ticks]);
+  }
+
+  #gather(): void {
+    const { anchor, prior, costs } = this;
     const columns = this.#columns;
-    const before = Float64Array.from(belief.mean);
-    for (let q = 0; q < before.length; q++) {
+    for (let q = 0; q < columns.precision.length; q++) {
       columns.precision[q] = (anchor.precision[q] ?? 0) + (prior.precision[q] ?? 0) + (costs.precision[q] ?? 0);
       columns.shift[q] = (anchor.shift[q] ?? 0) + (prior.shift[q] ?? 0) + (costs.shift[q] ?? 0);
     }
-    belief.update(columns, [this.totals, this.ticks]);
+  }
+
+  /** Recomputes the belief from all factors; returns how many means still move. */
+  solve(): number {
+    const { belief } = this;
+    const before = Float64Array.from(belief.mean);
+    this.#gather();
+    belief.update(this.#columns, [this.totals, this.ticks]);
     let moving = 0;
     before.forEach((mean, q) => {
       const sd = math.sqrt(belief.variance[q] ?? 0) + 0.05;
@@ -104,14 +116,19 @@ export class Propagation {
     return moving;
   }
 
-  /** Reads every window once more in the light of the present belief. `step` in (0, 1] damps the change. */
-  readWindows(step: number): void {
+  /** Reads windows once more in the light of the present belief. `step` in (0, 1] damps the change. */
+  readWindows(windows: Int32Array, step: number): void {
+    for (const w of windows) {
+      if (Number.isNaN(this.#band(w, 0))) continue;
+      this.#readAverage(w, step);
+      this.#readExtremes(w, step);
+    }
     this.unseen = 0;
     this.seen = 0;
     for (let w = 0; w < this.equations.spans.length; w++) {
       if (Number.isNaN(this.#band(w, 0))) continue;
-      this.#readAverage(w, step);
-      this.#readExtremes(w, step);
+      this.unseen += this.unseenIn[w] ?? 0;
+      this.seen += this.equations.executions[this.bounds.candidate[w] ?? 0] ?? 0;
     }
   }
 
@@ -133,8 +150,6 @@ export class Propagation {
     }
     this.doubted[w] = this.#reading.doubted;
     this.unseenIn[w] = this.#reading.unseen;
-    this.unseen += this.#reading.unseen;
-    this.seen += this.equations.executions[c] ?? 0;
     settle(this.totals, w, cavity.mean, cavity.variance, this.#reading.result, step);
   }
 

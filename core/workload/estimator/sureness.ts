@@ -1,6 +1,6 @@
 /** How sure a cost is, where the Gaussian belief's own variance does not tell it well. */
 import type { Columns } from "./columns.ts";
-import { buildEquations, type Equations } from "./equations.ts";
+import { buildEquations } from "./equations.ts";
 import { type Learned, learn } from "./learn.ts";
 import type { StoredWindow } from "./memory.ts";
 import { layOut } from "./timeline.ts";
@@ -18,12 +18,11 @@ const parts = 5;
 /** Per resource, the standard deviation of each column. */
 export function standardDeviations(
   learned: Learned,
-  equations: Equations,
   columns: Columns,
   windows: readonly StoredWindow[],
 ): Float64Array[] {
   const believed = learned.propagations.map(({ belief }) => belief.variance.map(math.sqrt));
-  if (learned.integer) weighIntegers(learned, equations, believed);
+  if (learned.integer) weighIntegers(learned, believed);
   else if (windows.length <= mostWindows) withhold(learned, columns, windows, believed);
   return believed;
 }
@@ -33,7 +32,7 @@ export function standardDeviations(
  * other costs as believed), instead of the product of Gaussian factors, which is too wide where windows bound a cost from
  * both sides. The standard deviation is that about the mean that is told.
  */
-function weighIntegers({ propagations, bounds }: Learned, { totals }: Equations, sd: readonly Float64Array[]): void {
+function weighIntegers({ propagations, bounds, equations: { totals } }: Learned, sd: readonly Float64Array[]): void {
   const isOpen = (r: number, q: number) => (sd[r]?.[q] ?? 0) >= least && (sd[r]?.[q] ?? 0) <= most;
   const windowsOf = new Map<number, number[]>();
   bounds.candidate.forEach((c, w) => {

@@ -141,7 +141,7 @@ describe("createEstimator", () => {
     expect(() => restoreEstimator(bytes(text))).not.toThrow();
     expect(() => restoreEstimator(bytes(text.slice(0, -3)))).toThrow("not JSON");
     expect(() => restoreEstimator(Uint8Array.of(0xff, 0xfe))).toThrow("not JSON");
-    expect(() => restoreEstimator(bytes(text.replace("estimator/1", "estimator/0")))).toThrow(
+    expect(() => restoreEstimator(bytes(text.replace("estimator/2", "estimator/1")))).toThrow(
       "not an estimator's state",
     );
     expect(() => restoreEstimator(bytes(text.replace(/"queries":\[.*\],"epochs"/, '"queries":[],"epochs"')))).toThrow(
