@@ -30,7 +30,9 @@ export class Link {
   /** "new": nothing is known yet; "up": it answers, and its stream is open. */
   #state: "new" | "up" | "down" = "new";
   #posting = false;
-  #planned = false;
+  /** The next batch. "later" makes way for a question. */
+  #planned: "soon" | "later" | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #postedAt = Number.NEGATIVE_INFINITY;
   #heardAt = 0;
   #epoch: string | undefined;
@@ -102,7 +104,8 @@ export class Link {
   #ask(execution: Execution, ms: number, shadow: boolean): void {
     const event = { type: "queued", id: this.#idOf(execution), agoMs: 0, withinMs: ms, shadow };
     this.#firsts.push({ event, statement: execution.statement });
-    if (this.#planned || this.#posting) return;
+    if (this.#posting || this.#planned === "soon") return;
+    clearTimeout(this.#timer);
     this.#plan(0);
   }
 
@@ -112,13 +115,13 @@ export class Link {
 
   /** Never within the caller's own turn: composing and sending is nothing that a call should wait for. */
   #plan(ms: number): void {
-    this.#planned = true;
+    this.#planned = ms <= 0 ? "soon" : "later";
     const send = () => {
-      this.#planned = false;
+      this.#planned = undefined;
       void this.#post();
     };
     if (ms <= 0) setImmediate(send).unref();
-    else setTimeout(send, ms).unref();
+    else this.#timer = setTimeout(send, ms).unref();
   }
 
   /** Sends a batch, and plans the next one. False when the gatekeeper does not have it. */

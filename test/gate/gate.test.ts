@@ -108,6 +108,22 @@ describe("held work", () => {
     expect([seen.times, gatekeeper.cancelled.size, gate.status().held]).toEqual([0, 1, 0]);
   });
 
+  it("is asked about at once, whatever else is told", async () => {
+    const gate = await connectedGate();
+    await pass(200);
+    void gate.run({ id: "short", deferBy: 0 }, () => 1);
+    await pass(5);
+    const { batches } = gatekeeper;
+    // This one is told some time later, but for the question.
+    void gate.run({ id: "short", deferBy: 0 }, () => 1);
+    await pass(5);
+    expect(gatekeeper.batches).toBe(batches);
+    void gate.run({ id: "report", deferBy: 5_000 }, work().run);
+    void gate.run({ id: "report", deferBy: 5_000 }, work().run);
+    await pass(1);
+    expect([gatekeeper.batches, gatekeeper.waiting.size]).toEqual([batches + 1, 2]);
+  });
+
   it("is asked about at once, and again where another gatekeeper answers", async () => {
     const gate = await connectedGate();
     void gate.run({ id: "report", deferBy: 5_000 }, work().run);
