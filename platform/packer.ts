@@ -13,6 +13,9 @@ export interface PackTuning {
   readonly quietMs: number;
   /** Next to nothing: fewer rows than these; a server on which nothing runs makes a window a second. */
   readonly quietRows: number;
+  /** The same for `hurryForMs` after a start or a disturbance: that all is well again shall not wait for a message to fill. */
+  readonly hurryMs: number;
+  readonly hurryForMs: number;
   /** SQS counts a request for each 64 KiB; and ten of these are soon recorded, even by a slow table. */
   readonly maxMessageBytes: number;
   readonly maxMessageRows: number;
@@ -53,17 +56,24 @@ export class Packer {
   readonly #options: PackerOptions;
   /** New rows lie beyond; what is not settled up to here is backlog. */
   #cursor: number;
-  #nextPack = Number.NEGATIVE_INFINITY;
+  #packedAt = Number.NEGATIVE_INFINITY;
+  #hurryUntil: number;
 
   constructor(options: PackerOptions) {
     this.#options = options;
     this.#cursor = options.outbox.lastPosition;
+    this.#hurryUntil = options.clock.monotonic() + options.tuning.hurryForMs;
+  }
+
+  /** Something was wrong: new rows go out sooner for a while. */
+  hurry(): void {
+    this.#hurryUntil = this.#options.clock.monotonic() + this.#options.tuning.hurryForMs;
   }
 
   /** The next batch: resends, then new rows, then backlog. Empty when nothing is due. */
   next(): Message[] {
     const { clock } = this.#options;
-    const { packMs, window } = this.#options.tuning;
+    const { window } = this.#options.tuning;
     const messages: Message[] = [];
     let bytes = 0;
     const add = (message: Message): boolean => {
@@ -92,7 +102,7 @@ export class Packer {
       const message = this.#packFresh(messages);
       if (message && add(message)) {
         this.#cursor = message.last;
-        this.#nextPack = clock.monotonic() + packMs;
+        this.#packedAt = clock.monotonic();
       }
     }
     const backlogWindow = this.#backlogWindow();
@@ -122,15 +132,20 @@ export class Packer {
   #packFresh(packed: readonly Range[]): Message | undefined {
     const { outbox, clock } = this.#options;
     const { maxMessageRows } = this.#options.tuning;
-    const { packMs, quietMs, quietRows } = this.#options.tuning;
-    const rest = outbox.lastPosition - this.#cursor < quietRows ? Math.max(0, quietMs - packMs) : 0;
-    const due = clock.monotonic() >= this.#nextPack + rest;
+    const due = clock.monotonic() >= this.#packedAt + this.#pauseMs(outbox.lastPosition - this.#cursor);
     if (!due && outbox.lastPosition - this.#cursor < fewRows) return undefined;
     // What is more than two messages behind the newest counts as backlog, so that new rows need not wait for it.
     if (outbox.lastPosition - this.#cursor > 2 * maxMessageRows) this.#cursor = outbox.lastPosition - maxMessageRows;
     const [fresh] = this.#unsent({ first: this.#cursor + 1, last: outbox.lastPosition }, packed);
     const message = fresh && this.#message(fresh, 0);
     return message && (due || message.last < fresh.last) ? message : undefined;
+  }
+
+  /** Between messages of new rows that do not fill one, while `rows` wait. */
+  #pauseMs(rows: number): number {
+    const { packMs, quietMs, quietRows, hurryMs } = this.#options.tuning;
+    if (this.#options.clock.monotonic() < this.#hurryUntil) return Math.min(packMs, hurryMs);
+    return rows < quietRows ? Math.max(packMs, quietMs) : packMs;
   }
 
   /** What of `range` has neither a receipt nor a grave. */

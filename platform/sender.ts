@@ -55,6 +55,8 @@ export const defaultTuning: SenderTuning = {
   packMs: 2_500,
   quietMs: 10_000,
   quietRows: 6,
+  hurryMs: 500,
+  hurryForMs: 10_000,
   maxMessageBytes: 62_000,
   maxMessageRows: receiptSpan,
   backlogWindow: 64,
@@ -137,7 +139,10 @@ class OutboxSender implements Sender {
     for (let failures = 0; !signal.aborted; ) {
       try {
         await this.#round(signal);
-        if (this.#trouble !== null) log.info("sending works again", { after: this.#trouble });
+        if (this.#trouble !== null) {
+          log.info("sending works again", { after: this.#trouble });
+          this.#packer.hurry();
+        }
         failures = 0;
         this.#trouble = null;
         await clock.sleep(roundMs, signal);
@@ -180,7 +185,10 @@ class OutboxSender implements Sender {
     const complete = await this.#watch.look(this.#flights.ranges, signal);
     this.#flights.land((range) => outbox.unsettled(range).length === 0);
     // What is in the air was most likely lost with what was recorded.
-    if (!complete) this.#flights.crash();
+    if (!complete) {
+      this.#flights.crash();
+      this.#packer.hurry();
+    }
     const { pollMs, idlePollMs } = this.#tuning;
     const pause = this.#watch.rechecking ? roundMs : this.#flights.inAir ? pollMs : idlePollMs;
     this.#nextPoll = clock.monotonic() + pause;

@@ -29,7 +29,7 @@ function start(
   const outbox = openTestOutbox(directory, { clock, uuid });
   const stop = new AbortController();
   const { sqs, readReceipts, readTombstones } = cloud;
-  const common = { outbox, sqs, readReceipts, readTombstones, clock, uuid, tuning };
+  const common = { outbox, sqs, readReceipts, readTombstones, clock, uuid, tuning: { hurryForMs: 0, ...tuning } };
   const sender = createSender({ ...common, queueUrl: "queue", random: () => 0.5, log: silentLog });
   const running = sender.run(stop.signal);
   return {
@@ -100,6 +100,33 @@ describe("packing", () => {
     for (const { body } of cloud.messages) expect(Buffer.byteLength(body)).toBeLessThan(20_500);
     await clock.advance(2_500);
     expect(ranges(cloud).at(-1)?.[2]).toBe(401);
+  });
+});
+
+describe("after a start or a disturbance", () => {
+  it("sends new rows every half second, for ten seconds", async () => {
+    await using system = start({ tuning: { hurryForMs: 10_000 } });
+    const { outbox, clock, cloud } = system;
+    let row = 0;
+    /** Messages sent in ten seconds, with a row every 100 ms. */
+    const sentInTenSeconds = async () => {
+      let sent = 0;
+      for (let tick = 0; tick < 100; tick++) {
+        outbox.append([execution(++row)]);
+        await clock.advance(100);
+        sent += cloud.messages.length;
+        await cloud.deliverAll();
+      }
+      return sent;
+    };
+    expect(await sentInTenSeconds()).toBeGreaterThanOrEqual(16);
+    // Planted fault: without the hurry.
+    expect(await sentInTenSeconds()).toBeLessThanOrEqual(5);
+    cloud.sending = "fails";
+    outbox.append([execution(++row)]);
+    await clock.advance(5_000);
+    cloud.sending = "works";
+    expect(await sentInTenSeconds()).toBeGreaterThanOrEqual(16);
   });
 });
 
