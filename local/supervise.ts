@@ -26,6 +26,8 @@ const readyMs = 20_000;
 const stopMs = 5_000;
 const firstBackoffMs = 100;
 const longestBackoffMs = 30_000;
+/** After a kill: that it cannot start is not the reason why it ended. */
+const longestAfterKillMs = 500;
 /** A service that ran for so long starts again at once when it ends; one that cannot even start ends sooner. */
 const steadyMs = 2_000;
 
@@ -59,7 +61,8 @@ export async function supervise(options: ServiceOptions): Promise<Service> {
   const watch = (startedAt: number): void => {
     void child.exited.then(({ code, signal }) => {
       if (stopping) return;
-      backoffMs = performance.now() - startedAt > steadyMs ? firstBackoffMs : Math.min(backoffMs * 2, longestBackoffMs);
+      const longest = signal === "SIGKILL" ? longestAfterKillMs : longestBackoffMs;
+      backoffMs = performance.now() - startedAt > steadyMs ? firstBackoffMs : Math.min(backoffMs * 2, longest);
       const how = signal ?? `exit status ${code}: ${lastWords(options.log)}`;
       options.onTrouble(`the ${options.name} ended (${how}) and starts again in ${(backoffMs / 1000).toFixed(1)} s`);
       pause = setTimeout(() => void restart(), backoffMs);

@@ -48,6 +48,37 @@ describe("supervision", () => {
     for (const { pid } of started) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   });
 
+  it("does not wait longer and longer for one that is killed again and again", async () => {
+    using place = temporaryDirectory();
+    const { options, trouble, started } = await serviceIn(place.path, server);
+    const service = await supervise(options);
+    for (let kills = 1; kills <= 3; kills++) {
+      process.kill(started.at(-1)?.pid ?? 0, "SIGKILL");
+      await eventually(
+        async () => started.length,
+        (starts) => starts === kills + 1,
+      );
+    }
+    await service.stop();
+    expect(trouble.map((line) => /in ([\d.]+) s/.exec(line)?.[1])).toEqual(["0.2", "0.4", "0.5"]);
+  });
+
+  it("waits longer and longer for one that cannot start", async () => {
+    using place = temporaryDirectory();
+    const script = `import { existsSync, writeFileSync } from "node:fs";
+      if (existsSync("ran")) process.exit(1);
+      writeFileSync("ran", "");${server}`;
+    const { options, trouble, started } = await serviceIn(place.path, script);
+    const service = await supervise(options);
+    process.kill(started[0]?.pid ?? 0, "SIGKILL");
+    await eventually(
+      async () => trouble.length,
+      (lines) => lines === 3,
+    );
+    await service.stop();
+    expect(trouble.map((line) => /in ([\d.]+) s/.exec(line)?.[1])).toEqual(["0.2", "0.4", "0.8"]);
+  });
+
   it("says why a service does not come up", async () => {
     using place = temporaryDirectory();
     const { options } = await serviceIn(
