@@ -163,7 +163,9 @@ export async function fleet(args: string[]): Promise<void> {
     const joined = await start();
     const share = Math.floor(count / (processes + 1));
     const joinSeconds = await until(async () => (await steeredBy([joined])) >= share);
-    await sleep(2_000);
+    // Who had them before looks once more: then each server is in one list.
+    await sleep(3_000);
+    await until(async () => (await steeredBy(schedulers)) === count);
     const told = await askServers(servers, "tell");
     return {
       joinSeconds,
@@ -175,7 +177,9 @@ export async function fleet(args: string[]): Promise<void> {
   async function kill() {
     const [victim, ...others] = schedulers;
     if (!victim) throw new Error("no scheduler");
-    const held = (await ask(victim)).servers.flatMap(({ serverId }) => serverId ?? []);
+    const held = (await ask(victim)).servers.flatMap(({ serverId, mode }) =>
+      mode === "steering" && serverId !== null ? [serverId] : [],
+    );
     const fences = new Map((await askServers(servers, "reset")).map(({ serverId, fence }) => [serverId, fence]));
     say(`killing a process that steers ${held.length} servers`);
     const from = performance.now();
