@@ -122,8 +122,8 @@ export function costParts({ rate, messages, traffic, receiptUnits, logBytes }: C
 export const fleetAssumptions = {
   taskCpus: 1,
   taskGigabytes: 2,
-  /** A process tells of itself every 0.7 s and reads who else does, 250 bytes each. */
-  beatsPerSecond: 1 / 0.7,
+  /** A process tells of itself every 0.5 s and reads who else does, 250 bytes each. */
+  beatsPerSecond: 2,
   memberBytes: 250,
   /** It reads the table of servers every 10 s: a registration of 150 bytes, and one of each outbox's incarnations. */
   scansPerSecond: 0.1,

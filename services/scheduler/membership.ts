@@ -31,8 +31,8 @@ export interface Membership {
 }
 
 /** Without a new beat for so long a member counts as dead: three beats, so that a server waits for little but its lease. */
-export const aliveMs = 2_200;
-export const beatMs = 700;
+export const aliveMs = 1_600;
+export const beatMs = 500;
 
 export function createMembership(options: MembershipOptions): Membership {
   const { name, url, capacity, write, read, clock, nonce } = options;

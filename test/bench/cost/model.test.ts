@@ -57,8 +57,8 @@ describe("the cost of schedulers that share servers", () => {
     expect(tasks).toBeCloseTo(2 * 730 * (0.03238 + 2 * 0.00356 + 0.005), 6);
     // As for a scheduler of one server, without its log.
     expect(requests).toBeCloseTo(100 * (1.231875 + 0.136875 + 0.246375), 4);
-    // 3,754,286 beats a month, each a write unit and a read unit; 262,800 scans of 30,000 bytes, 8 read units each.
-    expect(division).toBeCloseTo(2 * (3.754286 * (0.625 + 0.125) + 0.2628 * 8 * 0.125), 4);
+    // 5,256,000 beats a month, each a write unit and a read unit; 262,800 scans of 30,000 bytes, 8 read units each.
+    expect(division).toBeCloseTo(2 * (5.256 * (0.625 + 0.125) + 0.2628 * 8 * 0.125), 4);
     expect(monitoring).toBeCloseTo(5 * 0.1 + 6 * 0.3, 6);
     expect(all).toBeCloseTo(tasks + requests + division + monitoring, 6);
   });
