@@ -161,7 +161,8 @@ export async function fleet(args: string[]): Promise<void> {
     say("one more process joins");
     await askServers(servers, "reset");
     const joined = await start();
-    const share = Math.floor(count / (processes + 1));
+    // Each of the others may have an even share, rounded up.
+    const share = Math.max(1, count - processes * Math.ceil(count / (processes + 1)));
     const joinSeconds = await until(async () => (await steeredBy([joined])) >= share);
     // Who had them before looks once more: then each server is in one list.
     await sleep(3_000);
