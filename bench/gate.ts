@@ -8,7 +8,9 @@ import { Pool } from "pg";
 import { createGate, type Gate } from "../gate/src/gate.ts";
 import { gatePool } from "../gate/src/pg.ts";
 import { startPostgres } from "../local/postgres.ts";
+import { ProcessTree } from "../services/sampler/process-tree.ts";
 import { canPin, cpuUs, pin, startGatekeeper } from "./gate/processes.ts";
+import { countedMs, type Statement, throughputOf } from "./gate/throughput.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `An application before a real PostgreSQL, through the gate (mode observe, a gatekeeper at work) and without it, in
@@ -23,21 +25,19 @@ PostgreSQL on another (as in production, where it is elsewhere), and all on the 
   --json          one JSON line for machines
 
 throughput...    statements a second through the gate over those without it: median of neighbouring turns
+cpu...           processor time of a statement without the gate over that through it, in application and PostgreSQL; with
+                 "All": the gatekeeper's, too. What throughput comes to on full cores, whatever else runs on the machine
 gateCpuUs        processor time in the application's process that a statement takes more through the gate
 gatekeeperCpuUs  processor time of the gatekeeper for each execution
 overheadP99Ms    what a call takes longer than what it runs; with "Burst": of reports that start together on full cores;
                  "Bare": the same measured around a gate that does nothing
 `;
 
-/** A turn lasts so long before it counts: what the turn before left to do is done then. */
-const settleMs = 200;
-const countedMs = 400;
 /** One in so many statements has its constants in its text, so that the gate does not know it. */
 const literalEvery = 10;
 const burstReports = 16;
 const warmUpMs = 6_000;
 
-type Statement = () => [text: string, values: number[]];
 type Runner = Pick<Gate, "run">;
 let asked = 0;
 
@@ -75,6 +75,8 @@ export async function gate(args: string[]): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   const postgres = await startPostgres({ directory });
   const gatekeeper = await startGatekeeper(directory);
+  const tree = new ProcessTree({ pid: postgres.pid });
+  const postgresUs = () => (tree.read()?.cpuMs ?? 0) * 1_000;
   const pool = new Pool({
     connectionString: postgres.url(),
     max: Math.max(clients, burstReports),
@@ -93,7 +95,8 @@ export async function gate(args: string[]): Promise<void> {
         clients,
         statement,
         ms: ms / 6,
-        gatekeeper: gatekeeper.pid,
+        gatekeeperUs: () => cpuUs(gatekeeper.pid),
+        postgresUs,
       });
     // A parser of WebAssembly and much else is compiled in the first seconds.
     const warm = performance.now() + warmUpMs;
@@ -119,6 +122,10 @@ export async function gate(args: string[]): Promise<void> {
       throughputOwnCorePoint: share(apart?.point.ratio),
       throughputShared: share(shared.millisecond.ratio),
       throughputSharedPoint: share(shared.point.ratio),
+      cpuMillisecond: share(shared.millisecond.cpu),
+      cpuPoint: share(shared.point.cpu),
+      cpuMillisecondAll: share(shared.millisecond.cpuAll),
+      cpuPointAll: share(shared.point.cpuAll),
       perSecondPoint: rounded(shared.point.ungated, 0),
       perSecondMillisecond: rounded(shared.millisecond.ungated, 0),
       ungatedCpuUs: rounded((apart ?? shared).point.ungatedCpuUs, 1),
@@ -141,67 +148,6 @@ export async function gate(args: string[]): Promise<void> {
 
 function share(ratio: number | undefined): number | null {
   return ratio === undefined ? null : rounded(ratio, 4);
-}
-
-interface Turn {
-  readonly perSecond: number;
-  /** Of this process, each statement. */
-  readonly cpuUs: number;
-  readonly gatekeeperUs: number;
-}
-
-interface ThroughputOptions {
-  readonly pool: Pool;
-  readonly gated: Pool;
-  readonly clients: number;
-  readonly statement: Statement;
-  readonly ms: number;
-  /** Its process id. */
-  readonly gatekeeper: number;
-}
-
-/** Turns without and with the gate, neither always first; medians over pairs of neighbouring turns. */
-async function throughputOf({ pool, gated, clients, statement, ms, gatekeeper }: ThroughputOptions) {
-  const turn = async (through: Pool): Promise<Turn> => {
-    let done = 0;
-    let over = false;
-    const client = async () => {
-      while (!over) {
-        await through.query(...statement());
-        done++;
-      }
-    };
-    const running = Promise.all(Array.from({ length: clients }, client));
-    await Promise.race([running, sleep(settleMs)]);
-    const before = { at: performance.now(), done, cpu: process.cpuUsage(), gatekeeper: cpuUs(gatekeeper) };
-    await Promise.race([running, sleep(countedMs)]);
-    const seconds = (performance.now() - before.at) / 1_000;
-    const count = done - before.done;
-    const { user, system } = process.cpuUsage(before.cpu);
-    const gatekeeperUs = (cpuUs(gatekeeper) - before.gatekeeper) / count;
-    over = true;
-    await running;
-    return { perSecond: count / seconds, cpuUs: (user + system) / count, gatekeeperUs };
-  };
-  await turn(pool);
-  await turn(gated);
-  const pairs: { without: Turn; through: Turn }[] = [];
-  const until = performance.now() + ms;
-  do {
-    if (pairs.length % 2 === 0) pairs.push({ without: await turn(pool), through: await turn(gated) });
-    else {
-      const through = await turn(gated);
-      pairs.push({ without: await turn(pool), through });
-    }
-  } while (performance.now() < until);
-  const median = (of: (pair: { without: Turn; through: Turn }) => number) => quantile(pairs.map(of), 0.5);
-  return {
-    ratio: median(({ without, through }) => through.perSecond / without.perSecond),
-    ungated: median(({ without }) => without.perSecond),
-    ungatedCpuUs: median(({ without }) => without.cpuUs),
-    gateCpuUs: median(({ without, through }) => through.cpuUs - without.cpuUs),
-    gatekeeperCpuUs: median(({ through }) => through.gatekeeperUs),
-  };
 }
 
 /** Ms that calls take longer than what they run, through each runner in turns. */

@@ -1,0 +1,89 @@
+/** Statements a second and processor time, without the gate and through it, in turns. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pool } from "pg";
+import { quantile } from "../smoothing/options.ts";
+
+/** A turn lasts so long before it counts: what the turn before left to do is done then. */
+const settleMs = 200;
+export const countedMs = 400;
+
+export type Statement = () => [text: string, values: number[]];
+
+interface Turn {
+  readonly perSecond: number;
+  /** Of this process, each statement. */
+  readonly cpuUs: number;
+  readonly postgresUs: number;
+  readonly gatekeeperUs: number;
+}
+
+export interface ThroughputOptions {
+  readonly pool: Pool;
+  readonly gated: Pool;
+  readonly clients: number;
+  readonly statement: Statement;
+  readonly ms: number;
+  /** Their processor time so far. */
+  readonly gatekeeperUs: () => number;
+  readonly postgresUs: () => number;
+}
+
+/** Turns without and with the gate, neither always first; medians over pairs of neighbouring turns. */
+export async function throughputOf({
+  pool,
+  gated,
+  clients,
+  statement,
+  ms,
+  gatekeeperUs,
+  postgresUs,
+}: ThroughputOptions) {
+  const turn = async (through: Pool): Promise<Turn> => {
+    let done = 0;
+    let over = false;
+    const client = async () => {
+      while (!over) {
+        await through.query(...statement());
+        done++;
+      }
+    };
+    const running = Promise.all(Array.from({ length: clients }, client));
+    await Promise.race([running, sleep(settleMs)]);
+    const others = { postgres: postgresUs(), gatekeeper: gatekeeperUs() };
+    const before = { at: performance.now(), done, cpu: process.cpuUsage() };
+    await Promise.race([running, sleep(countedMs)]);
+    const seconds = (performance.now() - before.at) / 1_000;
+    const count = done - before.done;
+    const { user, system } = process.cpuUsage(before.cpu);
+    const used = {
+      cpuUs: (user + system) / count,
+      postgresUs: (postgresUs() - others.postgres) / count,
+      gatekeeperUs: (gatekeeperUs() - others.gatekeeper) / count,
+    };
+    over = true;
+    await running;
+    return { perSecond: count / seconds, ...used };
+  };
+  await turn(pool);
+  await turn(gated);
+  const pairs: { without: Turn; through: Turn }[] = [];
+  const until = performance.now() + ms;
+  do {
+    if (pairs.length % 2 === 0) pairs.push({ without: await turn(pool), through: await turn(gated) });
+    else {
+      const through = await turn(gated);
+      pairs.push({ without: await turn(pool), through });
+    }
+  } while (performance.now() < until);
+  const median = (of: (pair: { without: Turn; through: Turn }) => number) => quantile(pairs.map(of), 0.5);
+  const work = ({ cpuUs, postgresUs }: Turn) => cpuUs + postgresUs;
+  return {
+    cpu: median(({ without, through }) => work(without) / work(through)),
+    cpuAll: median(({ without, through }) => work(without) / (work(through) + through.gatekeeperUs)),
+    ratio: median(({ without, through }) => through.perSecond / without.perSecond),
+    ungated: median(({ without }) => without.perSecond),
+    ungatedCpuUs: median(({ without }) => without.cpuUs),
+    gateCpuUs: median(({ without, through }) => through.cpuUs - without.cpuUs),
+    gatekeeperCpuUs: median(({ through }) => through.gatekeeperUs),
+  };
+}
