@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { levelShare, percentile } from "../core/workload/measures.ts";
 import { DemoApplication, type ReportLine } from "../local/demo-application.ts";
 import { createPostgresSession, type Session } from "../local/session.ts";
+import { writeTpchQueries } from "../local/tpch.ts";
 import { systemClock } from "../platform/clock.ts";
 import { schedulerStatus } from "../platform/scheduler-status.ts";
 import { defaultReach } from "../platform/server-address.ts";
@@ -37,8 +38,11 @@ export function addPostgresDemo(program: Command, run: (action: Promise<ExitStat
       "a real PostgreSQL under bursts of reports: first as it is, then with the gate; Ctrl-C stops everything",
     )
     .addOption(
-      new Option("--load <name>", "how much the reports are: some 900 or 165 ms of processor time a second")
-        .choices(["heavy", "light"])
+      new Option(
+        "--load <name>",
+        "what the reports are: some 900 or 165 ms of processor time a second, or TPC-H's own 22 queries",
+      )
+        .choices(["heavy", "light", "tpch"])
         .default("heavy"),
     )
     .option("--seconds <number>", "how long each of the two is measured", parseCount, 60)
@@ -70,6 +74,7 @@ async function demo(options: DemoOptions, directory: string): Promise<ExitStatus
   });
   const over = new AbortController();
   try {
+    const queriesFile = load === "tpch" ? await writeTpchQueries(directory, stop) : undefined;
     await startSession(session);
     print(`\nSee it live: ${session.consoleUrl}\n`);
     const seconds = followSeconds(session, AbortSignal.any([stop, over.signal]), line.say);
@@ -77,7 +82,7 @@ async function demo(options: DemoOptions, directory: string): Promise<ExitStatus
 
     const application = (mode: "observe" | "enforce") =>
       new DemoApplication({
-        ...{ load, mode, prepare: mode === "observe", cycle: bursts },
+        ...{ load, mode, prepare: mode === "observe", cycle: bursts, queriesFile },
         environment: session.environment(),
         databaseUrl: session.postgres()?.tpchUrl ?? "",
         gatekeeperUrl: session.serverUrl,

@@ -1,5 +1,5 @@
 /** Data of the TPC-H kind in a PostgreSQL on this machine: made once by `tpchgen-cli`, loaded with COPY, indexed, analysed. */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "pg";
 import { z } from "zod";
@@ -67,13 +67,13 @@ export async function ensureTpch(
 }
 
 const published = z.object({ number: z.int(), sql: z.string() });
-export type PublishedQuery = z.infer<typeof published>;
+type PublishedQuery = z.infer<typeof published>;
 
 /**
  * The 22 queries of TPC-H with their validation parameters, as the package of DuckDB's TPC-H extension has them.
  * @throws LocalError
  */
-export async function readTpchQueries(signal?: AbortSignal): Promise<PublishedQuery[]> {
+async function readTpchQueries(signal?: AbortSignal): Promise<PublishedQuery[]> {
   const python = await ensurePython(signal, "tpch");
   const { exit, output } = await run(python, [join(root, "local", "tpch-queries.py")], {
     environment: childEnvironment(),
@@ -83,6 +83,18 @@ export async function readTpchQueries(signal?: AbortSignal): Promise<PublishedQu
   const lines = output.trimEnd().split("\n");
   if (exit.code !== 0) throw new LocalError(`the queries of TPC-H cannot be read: ${lines.at(-1)}`);
   return lines.map((line) => published.parse(JSON.parse(line)));
+}
+
+/**
+ * Writes them into `directory` for the application of `demo/postgres`, as JSON.
+ * @returns the file
+ * @throws LocalError
+ */
+export async function writeTpchQueries(directory: string, signal?: AbortSignal): Promise<string> {
+  const file = join(directory, "tpch-queries.json");
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(file, JSON.stringify(await readTpchQueries(signal)));
+  return file;
 }
 
 async function generate(files: string, signal: AbortSignal | undefined): Promise<void> {

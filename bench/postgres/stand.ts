@@ -1,5 +1,5 @@
 /** A PostgreSQL with its loop, brought up once for several runs. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { DemoApplication } from "../../local/demo-application.ts";
 import { defaultDirectory } from "../../local/paths.ts";
 import { freePort } from "../../local/ports.ts";
 import { createPostgresSession } from "../../local/session.ts";
-import { readTpchQueries } from "../../local/tpch.ts";
+import { writeTpchQueries } from "../../local/tpch.ts";
 import { createDocument } from "../../platform/aws.ts";
 import { workloadEnvironment } from "../../platform/environment.ts";
 import { readCosts } from "../../platform/tables/costs.ts";
@@ -60,11 +60,7 @@ export async function openStand(
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    let queriesFile: string | undefined;
-    if (load === "tpch") {
-      queriesFile = join(directory, "queries.json");
-      await writeFile(queriesFile, JSON.stringify(await readTpchQueries(signal)));
-    }
+    const queriesFile = load === "tpch" ? await writeTpchQueries(directory, signal) : undefined;
     for (const step of session.steps) if (!step.title.includes("console")) await step.run(() => {});
     const server = session.postgres();
     if (!server) throw new Error("PostgreSQL is not up");
