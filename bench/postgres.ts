@@ -20,7 +20,7 @@ inBandGatedPromised that within the band which the scheduler promises (promisedB
   --runs <n>           so many runs, and the median of each figure over them (1)
   --learn once|each    costs are learned in the first run, and kept; or anew in each run (once)
   --warmup <n>         at least so many gated seconds before they count (72)
-  --settle <n>         the same in later runs, when costs are known (24)
+  --settle <n>         the same in later runs, when costs are known (36)
   --trace              CPU ms of each second, and what was learned of each query
   --json               one JSON line for machines; progress goes to standard error
 `;
@@ -34,7 +34,7 @@ export async function postgres(args: string[]): Promise<void> {
       runs: { type: "string", default: "1" },
       learn: { type: "string", default: "once" },
       warmup: { type: "string", default: "72" },
-      settle: { type: "string", default: "24" },
+      settle: { type: "string", default: "36" },
       trace: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false, short: "h" },

@@ -113,7 +113,7 @@ class PacingSteering implements Steering {
       this.#arrivedAt.set(entry.queryId, tick);
       this.#unknownShare += (Number(!this.#costs.has(entry.queryId)) - this.#unknownShare) * unknownGain;
     }
-    const explained = this.#running.expected(tick, tick + 1);
+    const explained = this.#running.explain(tick);
     const used = usage ? (usage.cpu * this.#clockwork.tickMs) / 100 : explained + this.#background.perTick;
     if (usage) this.#background.observe(used, explained);
     this.#used.set(tick, used);

@@ -10,6 +10,8 @@ interface Run {
   /** Ms, on the axis of ticks. */
   readonly startedAt: number;
   endedAt?: number;
+  /** CPU ms of it that ticks were explained by. */
+  explained: number;
 }
 
 /** What runs or is about to, and what it is expected to use of the CPU in each tick. */
@@ -31,7 +33,7 @@ export class Running {
 
   /** It starts, or is placed to start, in `tick`. */
   start(id: string, profile: Profile, tick: number): void {
-    this.#runs.set(id, { profile, startedAt: tick * this.#tickMs + startMs });
+    this.#runs.set(id, { profile, startedAt: tick * this.#tickMs + startMs, explained: 0 });
   }
 
   forget(id: string): void {
@@ -50,6 +52,24 @@ export class Running {
     for (const run of this.#runs.values()) {
       const start = from - run.startedAt;
       sum += usedBetween(lasting(run, present * this.#tickMs), start, start + this.#tickMs);
+    }
+    return sum;
+  }
+
+  /**
+   * CPU ms of `tick` that executions explain, each with its whole work by its end and no more: where they crowd, what is
+   * expected of those that outlive their duration sums up to several times that. To be asked once of each tick, in order.
+   */
+  explain(tick: number): number {
+    const [from, to] = [tick * this.#tickMs, (tick + 1) * this.#tickMs];
+    let sum = 0;
+    for (const run of this.#runs.values()) {
+      const left = run.profile.workMs - run.explained;
+      const start = from - run.startedAt;
+      const expected = usedBetween(lasting(run, to), start, start + this.#tickMs);
+      const part = run.endedAt !== undefined && run.endedAt <= to ? left : Math.min(left, expected);
+      run.explained += part;
+      sum += part;
     }
     return sum;
   }
