@@ -9,7 +9,7 @@ import { z } from "zod";
 import { startTemporaryCloud } from "../local/temporary-cloud.ts";
 import { createDocument } from "../platform/aws.ts";
 import { workloadEnvironment } from "../platform/environment.ts";
-import { schedulerStatus } from "../platform/scheduler-status.ts";
+import { type SchedulerStatus, schedulerStatus } from "../platform/scheduler-status.ts";
 import { registerServer } from "../platform/tables/servers.ts";
 import { type SchedulerProcess, startScheduler, writeCosts } from "../test/support/scheduler.ts";
 import type { Asked, Started, Steered } from "./fleet/servers.ts";
@@ -110,6 +110,10 @@ export async function fleet(args: string[]): Promise<void> {
     const secondsToSteerAll = await until(async () => (await steeredBy(schedulers)) === count, registeredFrom);
     say(`all are steered after ${secondsToSteerAll} s; measuring for ${seconds} s`);
     await sleep(1_000 * wholeNumber("warmup", values.warmup, 3_600));
+    const [first] = schedulers;
+    if (!first) throw new Error("no scheduler");
+    const statusesOf = () => Promise.all(started.servers.map(({ serverId }) => statusOf(first, serverId)));
+    const placedBefore = placed(await statusesOf());
     await askServers(servers, "reset");
     const before = schedulers.map(({ child }) => usageOf(child));
     const from = performance.now();
@@ -117,13 +121,11 @@ export async function fleet(args: string[]): Promise<void> {
     const after = schedulers.map(({ child }) => usageOf(child));
     const took = (performance.now() - from) / 1_000;
     const pauses = (await askServers(servers, "tell")).map(({ longestPauseMs }) => longestPauseMs);
-    const [first] = schedulers;
-    if (!first) throw new Error("no scheduler");
-    const statuses = await Promise.all(started.servers.map(({ serverId }) => statusOf(first, serverId)));
+    const statuses = await statusesOf();
+    const placedAfter = placed(statuses);
     const sum = (of: readonly { cpuMs: number; megabytes: number }[], key: "cpuMs" | "megabytes") =>
       of.reduce((total, usage) => total + usage[key], 0);
     const cpuMs = (sum(after, "cpuMs") - sum(before, "cpuMs")) / took / count;
-    const late = statuses.map(({ placements, lateShare }) => ({ placements, late: placements * (lateShare ?? 0) }));
     const result = {
       servers: count,
       processes,
@@ -133,10 +135,7 @@ export async function fleet(args: string[]): Promise<void> {
       serversPerCore: Math.floor(1_000 / cpuMs),
       megabytesPerServer: rounded((sum(after, "megabytes") - sum(idle, "megabytes")) / count, 2),
       megabytesIdle: Math.round(sum(idle, "megabytes") / processes),
-      lateShare: rounded(
-        late.reduce((total, of) => total + of.late, 0) / late.reduce((total, of) => total + of.placements, 0),
-        5,
-      ),
+      lateShare: rounded((placedAfter.late - placedBefore.late) / (placedAfter.all - placedBefore.all), 5),
       inBandLastMinute: rounded(statuses.reduce((total, { inBand }) => total + (inBand.lastMinute ?? 0), 0) / count, 3),
       planMsP50: rounded(
         quantile(
@@ -202,6 +201,17 @@ export async function fleet(args: string[]): Promise<void> {
       steeredAfterwards: await steeredBy(others),
     };
   }
+}
+
+/** Placements so far, and those of them that came late: within the ten minutes that a scheduler remembers. */
+function placed(statuses: readonly SchedulerStatus[]): { all: number; late: number } {
+  return statuses.reduce(
+    ({ all, late }, { placements, lateShare }) => ({
+      all: all + placements,
+      late: late + placements * (lateShare ?? 0),
+    }),
+    { all: 0, late: 0 },
+  );
 }
 
 async function statusOf({ url }: SchedulerProcess, serverId: string) {
