@@ -13,13 +13,12 @@ import type {
   Waiting,
 } from "../types.ts";
 import { Arrivals } from "./arrivals.ts";
-import { Background } from "./background.ts";
 import { fillSecond } from "./fill.ts";
 import { type Floor, floorOf, nearestPromise } from "./floor.ts";
 import type { Item } from "./item.ts";
 import { Level } from "./level.ts";
 import { type Profile, profileOf } from "./profiles.ts";
-import { Running } from "./running.ts";
+import { Seconds } from "./seconds.ts";
 
 export interface PacingOptions {
   readonly clockwork: Clockwork;
@@ -53,16 +52,13 @@ export function createPacing(options: PacingOptions): Steering {
 class PacingSteering implements Steering {
   readonly #clockwork: Clockwork;
   readonly #phase: WindowPhase;
-  readonly #running: Running;
-  #background = new Background();
+  readonly #seconds: Seconds;
   #level = new Level();
   #arrivals = new Arrivals();
   readonly #trial = new Trial();
   readonly #items = new Map<string, Item>();
   /** Where what was told to start does so, as long as no tick has told it. */
   readonly #starting = new Map<string, number>();
-  /** CPU ms of the latest ticks: as measured, or else as what ran explains. */
-  readonly #used = new Map<number, number>();
   #costs: ReadonlyMap<string, CostEstimate> = new Map();
   #prior: Profile = { workMs: 1, durationMs: 1, sdMs: 1 };
   #knobs: Knobs;
@@ -80,21 +76,20 @@ class PacingSteering implements Steering {
   #expected = 0;
   /** Of the latest seconds, in CPU ms. */
   #mean = 0;
-  #seconds = 0;
+  #closed = 0;
 
   constructor({ clockwork, knobs }: PacingOptions) {
     this.#clockwork = clockwork;
     this.#knobs = checkKnobs(knobs);
     this.#phase = new WindowPhase(clockwork.windowTicks);
-    this.#running = new Running(clockwork.tickMs);
+    this.#seconds = new Seconds(clockwork);
   }
 
   resume(tick: number, waiting: readonly Waiting[]): void {
     this.#tick = tick;
     this.#items.clear();
     this.#starting.clear();
-    this.#running.clear();
-    this.#used.clear();
+    this.#seconds.clear(tick);
     for (const entry of waiting) this.#add(entry);
   }
 
@@ -104,23 +99,19 @@ class PacingSteering implements Steering {
       this.#lateShare += (Number(tick - arrivedTick > this.#budgetTicks()) - this.#lateShare) * lateShareGain;
       const planned = this.#starting.get(id);
       if (planned !== undefined) this.#late += (Math.max(0, tick - planned) - this.#late) * lateGain;
-      this.#running.start(id, this.#items.get(id)?.profile ?? this.#profileOf(queryId), tick);
+      this.#seconds.running.start(id, this.#items.get(id)?.profile ?? this.#profileOf(queryId), tick);
       this.#forget(id);
     }
-    for (const { id, durationMs } of ended) this.#running.end(id, durationMs);
+    for (const { id, durationMs } of ended) this.#seconds.running.end(id, durationMs);
     for (const entry of arrived) {
       this.#arrivals.add(this.#add(entry).profile.workMs);
       this.#arrivedAt.set(entry.queryId, tick);
       this.#unknownShare += (Number(!this.#costs.has(entry.queryId)) - this.#unknownShare) * unknownGain;
     }
-    const explained = this.#running.explain(tick);
-    const used = usage ? (usage.cpu * this.#clockwork.tickMs) / 100 : explained + this.#background.perTick;
-    if (usage) this.#background.observe(used, explained);
-    this.#used.set(tick, used);
-    this.#used.delete(tick - 3 * this.#clockwork.windowTicks);
+    this.#seconds.observe(tick, usage?.cpu);
     if (window) this.#closeSecond(window.firstTick, tick);
     if (window) for (const [id, at] of this.#arrivedAt) if (tick - at > rememberedTicks) this.#arrivedAt.delete(id);
-    this.#running.sweep(tick);
+    this.#seconds.running.sweep(tick);
   }
 
   plan(): readonly Placement[] {
@@ -132,8 +123,7 @@ class PacingSteering implements Steering {
     const forced = waiting.filter(({ latest }) => latest <= next + 1);
     const placements = this.#start(forced, next);
     const { tickMs, windowTicks } = this.#clockwork;
-    const usageFrom = (first: number) => Array.from({ length: windowTicks }, (_, at) => this.#usageOf(first + at));
-    const usage = usageFrom(next - position);
+    const usage = this.#seconds.ticksFrom(next - position);
     const [before, here, after] = [
       usage.slice(0, position),
       usage.slice(position, position + 1),
@@ -148,12 +138,12 @@ class PacingSteering implements Steering {
       before: sum(before),
       here: sum(here),
       after: sum(after),
-      previous: usageFrom(next - position - windowTicks),
+      previous: this.#seconds.ticksFrom(next - position - windowTicks),
       budgetTicks: this.#budgetTicks(),
       waiting: waiting.filter(({ id }) => !this.#starting.has(id)),
     });
     placements.push(...this.#start(starts, next), ...this.#hold(next));
-    if (position === windowTicks - 1) this.#expected = this.#secondFrom(next - position);
+    if (position === windowTicks - 1) this.#expected = this.#seconds.from(next - position);
     return placements;
   }
 
@@ -163,14 +153,14 @@ class PacingSteering implements Steering {
       // What is gone has started: a tick to come tells when.
       if (!item || tick === undefined) continue;
       item.tick = tick;
-      if (this.#starting.has(id)) this.#running.start(id, item.profile, tick);
+      if (this.#starting.has(id)) this.#seconds.running.start(id, item.profile, tick);
     }
   }
 
   setCosts(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
     if (this.#costs.size === 0) {
       // What was seen before costs were known was taken for background.
-      this.#background = new Background();
+      this.#seconds.forgetBackground();
       this.#level = new Level();
       this.#arrivals = new Arrivals();
       this.#unknownShare = 0;
@@ -203,7 +193,7 @@ class PacingSteering implements Steering {
     if (this.#costs.size === 0) return undefined;
     const { windowTicks, tickMs } = this.#clockwork;
     const profiles = new Map([...this.#arrivedAt.keys()].map((queryId) => [queryId, this.#profileOf(queryId)]));
-    return floorOf(profiles, this.#target, this.#background.lasting * windowTicks, windowTicks * tickMs);
+    return floorOf(profiles, this.#target, this.#seconds.lastingBackground, windowTicks * tickMs);
   }
 
   #advice(floor: Floor | undefined): string | null {
@@ -260,10 +250,10 @@ class PacingSteering implements Steering {
 
   #closeSecond(first: number, last: number): void {
     this.#phase.closed(last);
-    const used = this.#secondFrom(first);
+    const used = this.#seconds.from(first);
     const { bandWidth } = this.#knobs;
     const steered = this.#second > first && this.#knobs.enabled && this.#doubt() === null;
-    this.#mean += (used - this.#mean) * Math.max(meanGain, 1 / ++this.#seconds);
+    this.#mean += (used - this.#mean) * Math.max(meanGain, 1 / ++this.#closed);
     if (this.#items.size === 0) return;
     const level = steered ? this.#target : this.#mean;
     this.#trial.observe(steered, isLevel(this.#expected, level, bandWidth), isLevel(used, level, bandWidth));
@@ -290,27 +280,18 @@ class PacingSteering implements Steering {
       neededMs: neededFor(({ arrivedTick, latest }) =>
         Math.min(latest - guardTicks, arrivedTick + dueBudgets * budget),
       ),
-      shortMs: this.#target - this.#secondFrom(first - windowTicks),
-      backgroundMs: this.#background.lasting * windowTicks,
+      shortMs: this.#target - this.#seconds.from(first - windowTicks),
+      backgroundMs: this.#seconds.lastingBackground,
       cycle: budget / windowTicks + 1,
     });
     this.#second = first;
-  }
-
-  #secondFrom(first: number): number {
-    return sum(Array.from({ length: this.#clockwork.windowTicks }, (_, at) => this.#usageOf(first + at)));
-  }
-
-  /** CPU ms of a tick: as measured, else expected of what runs or is about to and of the background. */
-  #usageOf(tick: number): number {
-    return this.#used.get(tick) ?? this.#running.expected(tick, this.#tick + 1) + this.#background.perTick;
   }
 
   #start(items: readonly Item[], next: number): Placement[] {
     const placements: Placement[] = [];
     for (const item of items) {
       this.#starting.set(item.id, next);
-      this.#running.start(item.id, item.profile, next);
+      this.#seconds.running.start(item.id, item.profile, next);
       if (item.tick !== next) placements.push({ id: item.id, tick: next });
       item.tick = next;
     }
@@ -320,7 +301,7 @@ class PacingSteering implements Steering {
   /** What else would start soon is moved on: to where its turn comes at this pace, should no one steer any more. */
   #hold(next: number): Placement[] {
     const placements: Placement[] = [];
-    const pace = Math.max(0.1, this.#target / this.#clockwork.windowTicks - this.#background.perTick);
+    const pace = Math.max(0.1, this.#target / this.#clockwork.windowTicks - this.#seconds.backgroundPerTick);
     let ahead = 0;
     for (const item of this.#waiting()) {
       ahead += item.profile.workMs;
