@@ -4,7 +4,7 @@ import type { TickObservation } from "../types.ts";
 /** The share of executions that may exceed the latency budget: it is a 95th percentile. */
 const allowedLate = 0.05;
 /** What the account allows: a little less, for a 95th percentile below the budget. */
-const accountedLate = 0.045;
+const accountedLate = 0.042;
 /** The most executions that may be late because few were before; and the most that few may be late for. */
 const mostCredit = 1500;
 const mostDebt = 300;
@@ -14,9 +14,9 @@ const aimedFrom = 5;
 /** Where fewer windows than these are level, waiting longer gains next to nothing. */
 const rarelyLevel = 0.35;
 /** The debt from which on what presses runs in gaps, which wastes it: a share of what ran, at least and at most so much. */
-const overdrawnShare = 0.008;
+const overdrawnShare = 0.004;
 const leastOverdrawn = 30;
-const mostOverdrawn = 250;
+const mostOverdrawn = 120;
 const shareGain = 1 / 300;
 /** Windows and executions seen before anything is said about them. */
 const enough = 120;
