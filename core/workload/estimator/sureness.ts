@@ -14,6 +14,11 @@ const most = 2.5;
 /** Windows up to which estimates are made again with some of them withheld. */
 const mostWindows = 180;
 const parts = 5;
+/** The same where more executions than this share ran unseen. */
+const mostWindowsUnseen = 360;
+const muchUnseen = 0.005;
+/** By how many sd an integer cost must move with the windows to be taken for less sure than it is believed. */
+const far = 5;
 
 /** Per resource, the standard deviation of each column. */
 export function standardDeviations(
@@ -23,7 +28,8 @@ export function standardDeviations(
 ): Float64Array[] {
   const believed = learned.propagations.map(({ belief }) => belief.variance.map(math.sqrt));
   if (learned.integer) weighIntegers(learned, believed);
-  else if (windows.length <= mostWindows) withhold(learned, columns, windows, believed);
+  if (windows.length <= (learned.unseen > muchUnseen ? mostWindowsUnseen : mostWindows))
+    withhold(learned, columns, windows, believed, learned.integer ? far : 0);
   return believed;
 }
 
@@ -70,16 +76,19 @@ function weighIntegers({ propagations, bounds, equations: { totals } }: Learned,
 }
 
 /**
- * While little is known: rounds may settle on a wrong tick for many windows' extremes, and are then sure of it. So the
- * estimate is made again with each fifth of the windows withheld in turn, and a standard deviation is no less than the
- * variance that the delete-a-group jackknife gives (Shao and Tu, The Jackknife and Bootstrap, 1995, 2.3) divided by the
- * number of groups: undivided it holds the truth in 99% of cases, as a fifth of the windows teaches much so early.
+ * Rounds may settle on a wrong tick for many windows' extremes while little is known, or take an unseen execution for a
+ * query's cost, and are then sure of it. So the estimate is made again with each fifth of the windows withheld in turn,
+ * and a standard deviation is no less than the variance that the delete-a-group jackknife gives (Shao and Tu, The
+ * Jackknife and Bootstrap, 1995, 2.3) divided by the number of groups: undivided it holds the truth in 99% of cases, as a
+ * fifth of the windows teaches much so early.
+ * @param leastMove in sd, up to which a cost's move with the windows counts for nothing
  */
 function withhold(
   { propagations }: Learned,
   columns: Columns,
   windows: readonly StoredWindow[],
   sd: readonly Float64Array[],
+  leastMove: number,
 ): void {
   const squares = sd.map((own) => new Float64Array(own.length));
   for (let part = 0; part < parts; part++) {
@@ -90,7 +99,9 @@ function withhold(
     if (kept.windows.length === 0) return;
     learn(buildEquations(kept.ticks, kept.spans), columns.anchors).propagations.forEach(({ belief }, r) => {
       squares[r]?.forEach((square, q, all) => {
-        all[q] = square + ((belief.mean[q] ?? 0) - (propagations[r]?.belief.mean[q] ?? 0)) ** 2;
+        const move = math.abs((belief.mean[q] ?? 0) - (propagations[r]?.belief.mean[q] ?? 0));
+        const both = math.sqrt((belief.variance[q] ?? 0) + (sd[r]?.[q] ?? 0) ** 2);
+        if (move > leastMove * both) all[q] = square + move * move;
       });
     });
   }
