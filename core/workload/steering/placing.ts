@@ -4,9 +4,9 @@ import { MeanTick } from "./mean-tick.ts";
 import { Parking } from "./parking.ts";
 
 /** Parked executions add at most so many mean ticks to a tick to come (ADR 202)... */
-const parkedMeanTicks = 1.1;
+const parkedMeanTicks = 1.0;
 /** ...and are spread anew where renewed costs or a falling load have made it more than so many. */
-const mostParkedMeanTicks = 1.3;
+const mostParkedMeanTicks = 1.15;
 /** Ticks between two looks for that. */
 const looksEvery = 10;
 /** Without placement and with so many arrivals a tick, about so many are put off in a tick, the others by some ticks. */
