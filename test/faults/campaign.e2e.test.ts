@@ -52,6 +52,9 @@ describe("a fault campaign", () => {
     expect(names(1)).not.toEqual(names(2));
     const light = faults.filter(({ kind }) => kind === "light").map(({ name }) => name);
     expect(light.filter((name) => !names(1).includes(name))).toEqual([]);
+    const losses = faults.filter(({ kind }) => kind === "loss").map(({ name }) => name);
+    const struck = losses.map((_, round) => scheduleRound(1, round + 1, 40).at(-1)?.name);
+    expect(struck.toSorted()).toEqual(losses.toSorted());
   });
 
   it("loses nothing, doubles nothing, and recovers from each fault", async () => {

@@ -10,8 +10,8 @@ export function randomOf(seed: number): () => number {
 
 /**
  * The faults of round `round` that strike alone: every light one comes round before any comes again, heavy ones stand in the
- * first third, before the tables are large, and what may take rows with it comes last, since nothing could heal a table that
- * is lost after that.
+ * first third, before the tables are large, and what may take rows with it comes last, one in each
+ * round in turn, since nothing could heal a table that is lost after that.
  * @param length how many faults
  * @param only names, to strike with these alone
  */
@@ -19,7 +19,8 @@ export function scheduleRound(seed: number, round: number, length: number, only:
   const random = randomOf(seed * 100_003 + round);
   const chosen = (kind: Fault["kind"]) =>
     faults.filter((fault) => fault.kind === kind && (only.length === 0 || only.includes(fault.name)));
-  const losses = shuffled(chosen("loss"), random).slice(0, 1);
+  const kinds = shuffled(chosen("loss"), randomOf(seed));
+  const losses = kinds.length > 0 ? kinds.slice(round % kinds.length).slice(0, 1) : [];
   const others: Fault[] = [];
   while (others.length < length - losses.length) {
     const heavy = shuffled(chosen("heavy"), random).slice(0, only.length > 0 ? undefined : 2);
