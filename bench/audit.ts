@@ -4,6 +4,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { auditServer } from "../platform/audit.ts";
 import { receiptItem, receiptSpan } from "../platform/tables/receipts.ts";
 import { askedFor, documentAnsweredBy } from "../test/support/document.ts";
+import { serverInfo } from "../test/support/server-info.ts";
 import { print, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `What an audit reads and how long it works on that, without the network; receipts only, as it does unless asked for --deep.
@@ -62,25 +63,11 @@ export async function audit(args: string[]): Promise<void> {
       EVENKEEL_QUEUE_URL: "http://localhost:1/queue",
       EVENKEEL_DLQ_URL: "http://localhost:1/dlq",
     },
-    server: {
-      serverId: "server",
-      kind: "native",
-      epoch: "epoch",
+    server: serverInfo("server", {
       tick: 0,
-      tickMs: 100,
-      windowTicks: 10,
-      defaultDelayTicks: 1,
-      outbox: {
-        incarnation,
-        lastSequence: executions,
-        recordedThrough: executions,
-        waiting: 0,
-        bytes: 0,
-        lastSentAt: null,
-        trouble: null,
-      },
+      outbox: { incarnation, lastSequence: executions, recordedThrough: executions },
       counted: { executions, windows: 0, gaps: 0 },
-    },
+    }),
     now,
   });
   if (!result.complete) throw new Error("the audit does not find what is there");

@@ -11,6 +11,8 @@ import { Engine } from "../../sim-server/database/engine.ts";
 import { Ledger } from "../../sim-server/database/ledger.ts";
 import { loadParameters, parseParameters } from "../../sim-server/database/parameters.ts";
 import { DatabaseServer } from "../../sim-server/database/server.ts";
+import { trueCosts } from "../../test/support/scheduler.ts";
+import { idleOutbox } from "../../test/support/server-info.ts";
 
 /** What the bench asks. */
 export type Asked = { readonly do: "reset" } | { readonly do: "tell" };
@@ -45,15 +47,7 @@ const servers = await Promise.all(
       clock: systemClock,
       log: silentLog,
       ledger: new Ledger(join(directory, serverId), "epoch", serverId),
-      outboxInfo: () => ({
-        incarnation: "none",
-        lastSequence: 0,
-        recordedThrough: 0,
-        waiting: 0,
-        bytes: 0,
-        lastSentAt: null,
-        trouble: null,
-      }),
+      outboxInfo: () => idleOutbox,
     });
     steered.set(serverId, { fence: 0, last: performance.now(), longest: 0 });
     const place = server.place.bind(server);
@@ -71,12 +65,7 @@ const servers = await Promise.all(
     // Ticks of different servers fall together only by chance.
     await systemClock.sleep((parameters.tickMs * index) / Number(count));
     void server.run(stop.signal);
-    const lastSeenAt = Date.now();
-    const costs = Array.from(
-      engine.truth(),
-      ([queryId, mean]) => [queryId, { mean, sd: [0.1, 0.1, 0.1] as const, seen: 100, lastSeenAt }] as const,
-    );
-    return { serverId, url, costs };
+    return { serverId, url, costs: trueCosts(engine) };
   }),
 );
 

@@ -13,6 +13,7 @@ import { sharedCloud } from "../support/cloud.ts";
 import { Place } from "../support/evenkeel.ts";
 import { eventually } from "../support/eventually.ts";
 import { executionRow } from "../support/rows.ts";
+import { serverInfo } from "../support/server-info.ts";
 
 jest.setTimeout(60_000);
 
@@ -46,19 +47,9 @@ describe("the audit", () => {
   async function given(lastSequence: number, heldFrom = 1) {
     const serverId = `audit-${randomUUID()}`;
     const incarnation = randomUUID();
-    const outbox = {
-      incarnation,
-      lastSequence,
-      recordedThrough: 0,
-      waiting: 2,
-      bytes: 1,
-      lastSentAt: null,
-      trouble: null,
-      incarnations: [{ incarnation, lastSequence, held: [{ first: heldFrom, last: lastSequence }] }],
-    };
-    const counted = { executions: lastSequence, windows: 0, gaps: 0 };
-    const clockwork = { tick: 1, tickMs: 100, windowTicks: 10, defaultDelayTicks: 1 };
-    answer = { serverId, kind: "native", epoch: "epoch", ...clockwork, outbox, counted };
+    const incarnations = [{ incarnation, lastSequence, held: [{ first: heldFrom, last: lastSequence }] }];
+    const outbox = { incarnation, lastSequence, waiting: 2, bytes: 1, incarnations };
+    answer = serverInfo(serverId, { outbox, counted: { executions: lastSequence, windows: 0, gaps: 0 } });
     const put = (Item: object, TableName = table) => document.send(new PutCommand({ TableName, Item: { ...Item } }));
     const writeReceipt = async (
       first: number,

@@ -20,6 +20,7 @@ import { sharedCloud } from "../support/cloud.ts";
 import { Place } from "../support/evenkeel.ts";
 import { executionRow, windowRow } from "../support/rows.ts";
 import { servedAlone, writeTrueCosts } from "../support/scheduler.ts";
+import { serverInfo } from "../support/server-info.ts";
 
 const day = 86_400;
 const startedAt = Math.floor(Date.now() / 1_000) * 1_000 - 120_000;
@@ -84,18 +85,7 @@ describe("what would have happened", () => {
     const engine = new Engine(loadParameters("default"));
     await writeTrueCosts(cloud, serverId, engine);
     await record(engine);
-    const outbox = {
-      incarnation: "i",
-      lastSequence: 0,
-      recordedThrough: 0,
-      waiting: 0,
-      bytes: 0,
-      lastSentAt: null,
-      trouble: null,
-    };
-    const clockwork = { tick: 1, tickMs: 100, windowTicks: 10, defaultDelayTicks: 1 };
-    const counted = { executions: 0, windows: 0, gaps: 0 };
-    const answer = { serverId, kind: "native", epoch: "second", ...clockwork, outbox, counted };
+    const answer = serverInfo(serverId, { epoch: "second" });
     server = createServer((_, response) => response.end(JSON.stringify(answer)));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();

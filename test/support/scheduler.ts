@@ -64,12 +64,16 @@ export async function writeTrueCosts(
   serverId: string,
   engine: Engine,
 ): Promise<void> {
+  await writeCosts(environment, serverId, trueCosts(engine));
+}
+
+/** An engine's costs as if they had been learned to the integer. */
+export function trueCosts(engine: Engine): [queryId: string, cost: StoredCost][] {
   const lastSeenAt = Date.now();
-  const costs = Array.from(engine.truth(), ([queryId, mean]): [string, StoredCost] => [
+  return Array.from(engine.truth(), ([queryId, mean]) => [
     queryId,
     { mean, sd: [0.1, 0.1, 0.1], seen: 100, lastSeenAt },
   ]);
-  await writeCosts(environment, serverId, costs);
 }
 
 /** Writes costs into the tables, as if they had been learned. */

@@ -17,6 +17,7 @@ import { sharedCloud } from "../../support/cloud.ts";
 import { Place } from "../../support/evenkeel.ts";
 import { eventually } from "../../support/eventually.ts";
 import { windowRow } from "../../support/rows.ts";
+import { serverInfo } from "../../support/server-info.ts";
 
 jest.setTimeout(60_000);
 
@@ -61,13 +62,9 @@ describe("bad windows", () => {
   beforeAll(async () => {
     place = await Place.create();
     server = createServer((_, response) => {
-      const outbox = {
-        ...{ incarnation: "i", lastSequence: 1, recordedThrough: 1, waiting: 0, bytes: 1, lastSentAt: null },
-        ...{ trouble: null, incarnations: [] },
-      };
-      const clockwork = { tick: 1, tickMs: 100, windowTicks: 10, defaultDelayTicks: 1 };
+      const outbox = { lastSequence: 1, recordedThrough: 1, bytes: 1, incarnations: [] };
       const counted = { executions: 1, windows: 1, gaps: 0 };
-      response.end(JSON.stringify({ serverId, kind: "native", epoch: "epoch", ...clockwork, outbox, counted }));
+      response.end(JSON.stringify(serverInfo(serverId, { outbox, counted })));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     serverUrl = `http://127.0.0.1:${z.object({ port: z.number() }).parse(server.address()).port}`;

@@ -2,19 +2,14 @@
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
-import { systemClock as clock } from "../../../platform/clock.ts";
 import { createApp, type Listening, listen } from "../../../platform/http.ts";
 import { silentLog as log } from "../../../platform/log.ts";
-import { createServerApi, HostUnavailable, type ServerHost } from "../../../platform/server-api.ts";
-import { createServerClient } from "../../../platform/server-client.ts";
-import type { StreamEvent } from "../../../platform/wire.ts";
-import { createConsoleApp, viewPaths } from "../../../services/console/app.ts";
+import { createServerApi } from "../../../platform/server-api.ts";
+import { viewPaths } from "../../../services/console/app.ts";
 import { type Asset, loadAssets, pageHeaders, sendAsset } from "../../../services/console/assets.ts";
 import type { LiveEvent } from "../../../services/console/contract/live.ts";
-import { Jobs } from "../../../services/console/jobs/jobs.ts";
-import { Hub } from "../../../services/console/live/hub.ts";
 import { axeFindings, openBrowser, patienceMs, watchErrors } from "../../support/browser.ts";
-import { awayStore } from "../../support/console.ts";
+import { type ServedConsole, serveConsole, streamingHost } from "../../support/console.ts";
 
 const hostile = [
   "<img/src=x/onerror=window.broken=1>",
@@ -25,47 +20,13 @@ const hostile = [
 ];
 
 /** Serves a stream in which each of the hostile queries runs in every tick. */
-function hostileServer(): ServerHost & { tick(): void } {
-  const listeners = new Set<(event: StreamEvent) => void>();
-  let tick = 0;
-  const away = () => {
-    throw new HostUnavailable("away");
-  };
-  return {
-    queue: away,
-    resources: away,
-    delay: away,
-    place: away,
-    info: away,
-    subscribe(listener) {
-      const serverId = "<b>server</b>";
-      listener({
-        type: "hello",
-        serverId,
-        epoch: "e",
-        tick,
-        tickMs: 100,
-        windowTicks: 10,
-        defaultDelayTicks: 1,
-        queue: [],
-      });
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    tick() {
-      tick++;
-      const executed = hostile.map((queryId, index) => ({
-        id: `${queryId}${tick}${index}`,
-        queryId,
-        arrivedTick: tick - 1,
-      }));
-      const band = { average: 100, min: 80, max: 130 };
-      const window = { firstTick: tick - 9, bounds: "exact", metrics: { cpu: band, io: band, memory: band } } as const;
-      const at = Date.now();
-      for (const listener of listeners)
-        listener({ type: "tick", tick, at, executed, arrived: [], ...(tick % 10 === 0 && { window }) });
-    },
-  };
+function hostileServer() {
+  const band = { average: 100, min: 80, max: 130 };
+  const metrics = { cpu: band, io: band, memory: band };
+  return streamingHost({ serverId: "<b>server</b>" }, (tick) => ({
+    executed: hostile.map((queryId, index) => ({ id: `${queryId}${tick}${index}`, queryId, arrivedTick: tick - 1 })),
+    ...(tick % 10 === 0 && { window: { firstTick: tick - 9, bounds: "exact", metrics } }),
+  }));
 }
 
 let browser: Browser;
@@ -77,7 +38,7 @@ afterAll(() => browser?.close());
 describe("the page on hostile data, with everything else away", () => {
   const stop = new AbortController();
   let database: Listening;
-  let served: Listening;
+  let served: ServedConsole;
   let running: Promise<void>;
   let ticking: NodeJS.Timeout;
   let page: Page;
@@ -86,18 +47,8 @@ describe("the page on hostile data, with everything else away", () => {
   beforeAll(async () => {
     const host = hostileServer();
     database = await listen(createServerApi(host, { log }), { host: "127.0.0.1", port: 0 });
-    const client = createServerClient({ url: database.url, clock, random: Math.random });
-    const hub = new Hub({ client, scheduler: undefined, store: awayStore, clock, log, keeps: "<i>nothing</i>" });
-    const app = createConsoleApp({
-      jobs: new Jobs(clock, log),
-      hub,
-      scheduler: undefined,
-      store: awayStore,
-      log,
-      access: {},
-    });
-    served = await listen(app, { host: "127.0.0.1", port: 0 });
-    running = hub.run(stop.signal);
+    served = await serveConsole({ url: database.url, keeps: "<i>nothing</i>" }, stop.signal);
+    running = served.running;
     ticking = setInterval(() => host.tick(), 100);
     page = await browser.newPage();
     page.setDefaultTimeout(patienceMs);
@@ -188,16 +139,8 @@ describe("the page on hostile data, with everything else away", () => {
       await page.getByText(/The console.s server does not answer/).waitFor();
       await page.context().setOffline(false);
       await page.unroute("**/api/live*");
-      const client = createServerClient({ url: database.url, clock, random: Math.random });
-      const hub = new Hub({ client, scheduler: undefined, store: awayStore, clock, log, keeps: "" });
-      served = await listen(
-        createConsoleApp({ jobs: new Jobs(clock, log), hub, scheduler: undefined, store: awayStore, log, access: {} }),
-        {
-          host: "127.0.0.1",
-          port,
-        },
-      );
-      running = Promise.all([running, hub.run(stop.signal)]).then(() => {});
+      served = await serveConsole({ url: database.url }, stop.signal, port);
+      running = Promise.all([running, served.running]).then(() => {});
       await page.getByText("Live: <b>server</b>").waitFor();
       expect(errors).toEqual([]);
     },

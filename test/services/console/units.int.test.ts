@@ -1,51 +1,28 @@
 /** The console's page in a real Chromium beside a server whose executions last: each figure has its unit. */
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
-import { systemClock as clock } from "../../../platform/clock.ts";
 import { type Listening, listen } from "../../../platform/http.ts";
 import { silentLog as log } from "../../../platform/log.ts";
-import { createServerApi, HostUnavailable, type ServerHost } from "../../../platform/server-api.ts";
-import { createServerClient } from "../../../platform/server-client.ts";
+import { createServerApi } from "../../../platform/server-api.ts";
 import type { StoredCost } from "../../../platform/tables/costs.ts";
-import type { StreamEvent } from "../../../platform/wire.ts";
-import { createConsoleApp } from "../../../services/console/app.ts";
-import { Jobs } from "../../../services/console/jobs/jobs.ts";
-import { Hub } from "../../../services/console/live/hub.ts";
 import type { ConsoleStore } from "../../../services/console/store.ts";
 import { openBrowser, patienceMs, watchErrors } from "../../support/browser.ts";
-import { awayStore } from "../../support/console.ts";
+import { awayStore, type ServedConsole, serveConsole, streamingHost } from "../../support/console.ts";
 
 const cost: StoredCost = { mean: [120, 2_048, 12], sd: [3, 64, 1], seen: 40, lastSeenAt: 1, durationMs: 151 };
 
 /** A window each second of ticks that use 60 and 20 percent of a core in turn, 40 on the whole. */
-function server(spread: boolean): ServerHost & { tick(): void } {
-  const listeners = new Set<(event: StreamEvent) => void>();
-  let tick = 0;
-  const away = () => {
-    throw new HostUnavailable("away");
-  };
-  const clockwork = { tickMs: 100, windowTicks: 10, defaultDelayTicks: 1, spread };
+function server(spread: boolean) {
   const metrics = {
     cpu: { average: 40, min: 20, max: 60 },
     io: { average: 512, min: 0, max: 900 },
     memory: { average: 64, min: 60, max: 70 },
   };
-  return {
-    ...{ queue: away, resources: away, delay: away, place: away, info: away },
-    subscribe(listener) {
-      listener({ type: "hello", serverId: "shop", epoch: "e", tick, ...clockwork, queue: [] });
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    tick() {
-      tick++;
-      const executed = [{ id: `x${tick}`, queryId: "report", arrivedTick: tick - 1 }];
-      const usage = { cpu: tick % 2 === 0 ? 60 : 20, io: 512, memory: 64 };
-      const window = tick % 10 === 0 ? { firstTick: tick - 9, bounds: "exact" as const, metrics } : undefined;
-      for (const listener of listeners)
-        listener({ type: "tick", tick, at: Date.now(), executed, arrived: [], usage, ...(window && { window }) });
-    },
-  };
+  return streamingHost({ serverId: "shop", spread }, (tick) => ({
+    executed: [{ id: `x${tick}`, queryId: "report", arrivedTick: tick - 1 }],
+    usage: { cpu: tick % 2 === 0 ? 60 : 20, io: 512, memory: 64 },
+    ...(tick % 10 === 0 && { window: { firstTick: tick - 9, bounds: "exact", metrics } }),
+  }));
 }
 
 describe.each([
@@ -56,8 +33,7 @@ describe.each([
   const stop = new AbortController();
   let browser: Browser;
   let database: Listening;
-  let served: Listening;
-  let running: Promise<void>;
+  let served: ServedConsole;
   let ticking: NodeJS.Timeout;
   let page: Page;
   let errors: string[];
@@ -66,7 +42,6 @@ describe.each([
     browser = await openBrowser();
     const host = server(spread);
     database = await listen(createServerApi(host, { log }), { host: "127.0.0.1", port: 0 });
-    const client = createServerClient({ url: database.url, clock, random: Math.random });
     const { durationMs: _, ...short } = cost;
     const store: ConsoleStore = {
       ...awayStore,
@@ -77,10 +52,7 @@ describe.each([
         ...{ skippedTicks: 0, outOfTime: 0, unreadable: [], costs: new Map([["report", spread ? cost : short]]) },
       }),
     };
-    const hub = new Hub({ client, scheduler: undefined, store, clock, log, keeps: "" });
-    const options = { jobs: new Jobs(clock, log), hub, scheduler: undefined, store, log, access: {} };
-    served = await listen(createConsoleApp(options), { host: "127.0.0.1", port: 0 });
-    running = hub.run(stop.signal);
+    served = await serveConsole({ url: database.url, store }, stop.signal);
     ticking = setInterval(() => host.tick(), 20);
     page = await browser.newPage();
     page.setDefaultTimeout(patienceMs);
@@ -89,7 +61,7 @@ describe.each([
   afterAll(async () => {
     clearInterval(ticking);
     stop.abort();
-    await running;
+    await served?.running;
     await served?.close(0);
     await database?.close(0);
     await browser?.close();

@@ -11,6 +11,7 @@ import { loadParameters } from "../../../sim-server/database/parameters.ts";
 import { sharedCloud } from "../../support/cloud.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type SchedulerProcess, startScheduler, writeTrueCosts } from "../../support/scheduler.ts";
+import { serverInfo } from "../../support/server-info.ts";
 import { SimDatabase } from "../../support/sim-database.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -34,40 +35,20 @@ const steers = async (of: SchedulerProcess) =>
     .map(({ serverId }) => serverId)
     .sort();
 
-const info = (serverId: string) => ({
-  serverId,
-  kind: "native",
-  epoch: "e",
-  tick: 1,
-  tickMs: 100,
-  windowTicks: 10,
-  defaultDelayTicks: 1,
-  counted: { executions: 0, windows: 0, gaps: 0 },
-  outbox: {
-    incarnation: "none",
-    lastSequence: 0,
-    recordedThrough: 0,
-    waiting: 0,
-    bytes: 0,
-    lastSentAt: null,
-    trouble: null,
-  },
-});
-
 /** What bad servers answer; `GET /server` as a good one does where they get that far. */
 const misdeeds: Readonly<
   Record<string, (serverId: string, path: string) => { status: number; text: string } | "silent">
 > = {
   refuses: () => ({ status: 500, text: "{}" }),
   silent: () => "silent",
-  another: () => ({ status: 200, text: JSON.stringify(info("another")) }),
+  another: () => ({ status: 200, text: JSON.stringify(serverInfo("another")) }),
   nonsense: (serverId, path) =>
     path === "/server"
-      ? { status: 200, text: JSON.stringify(info(serverId)) }
+      ? { status: 200, text: JSON.stringify(serverInfo(serverId)) }
       : { status: 200, text: `data: {"type":"hello","nonsense":true}\n\n`.repeat(1_000) },
   endless: (serverId, path) =>
     path === "/server"
-      ? { status: 200, text: JSON.stringify(info(serverId)) }
+      ? { status: 200, text: JSON.stringify(serverInfo(serverId)) }
       : { status: 200, text: `data: ${"x".repeat(6 * 1024 * 1024)}` },
 };
 

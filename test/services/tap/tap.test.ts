@@ -9,6 +9,7 @@ import { Tap } from "../../../services/tap/tap.ts";
 import { Engine } from "../../../sim-server/database/engine.ts";
 import { parseParameters } from "../../../sim-server/database/parameters.ts";
 import { FakeClock } from "../../support/clock.ts";
+import { idleOutbox } from "../../support/server-info.ts";
 
 const stops: AbortController[] = [];
 afterEach(() => {
@@ -76,15 +77,7 @@ function setup(options: { lastSeenAt?: number } = {}) {
         return { incarnation: "i", first: 1, last: rows.length, gaps: 0 };
       },
     },
-    outboxInfo: () => ({
-      incarnation: "i",
-      lastSequence: 0,
-      recordedThrough: 0,
-      waiting: 0,
-      bytes: 0,
-      lastSentAt: null,
-      trouble: null,
-    }),
+    outboxInfo: () => idleOutbox,
     lastSeenAt: options.lastSeenAt,
     onSeen: (at) => seenAt.push(at),
     clock,
