@@ -40,7 +40,7 @@ class BatchPutCommand extends BatchWriteCommand {
   }
 
   override resolveMiddleware(...[stack, config, options]: Parameters<BatchWriteCommand["resolveMiddleware"]>): Handler {
-    const body = requestBody(this.#items);
+    const body = Buffer.from(requestBody(this.#items));
     const throughSdk = () => {
       this.middlewareStack.add((next) => (args) => next({ ...args, input: { RequestItems: {} } }), {
         step: "initialize",
@@ -85,11 +85,11 @@ interface Way {
 }
 
 /** The service's answer, parsed; undefined when there is none that can be relied on. @throws AbortError */
-async function putQuickly({ config, like, signer }: Way, body: string, abort: Abort): Promise<unknown> {
+async function putQuickly({ config, like, signer }: Way, body: Buffer, abort: Abort): Promise<unknown> {
   try {
     const { hostname, port } = like;
     const headers = {
-      "content-length": String(Buffer.byteLength(body)),
+      "content-length": String(body.length),
       "content-type": "application/x-amz-json-1.0",
       host: port === undefined ? hostname : `${hostname}:${port}`,
       "x-amz-target": "DynamoDB_20120810.BatchWriteItem",

@@ -1,4 +1,5 @@
 /** Writes what messages carry to the tables. Every write is by a key derived from the row: a repeat changes nothing. */
+import { setImmediate } from "node:timers/promises";
 import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { type BatchWriteOptions, batchWrite, type Write } from "../../../platform/tables/batch-write.ts";
 import { executionItem, gapItem, type TombstoneItem, tombstoneItem } from "../../../platform/tables/executions.ts";
@@ -147,7 +148,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
           }
         }
       };
-      await Promise.all([...groups.values()].map(recordGroup));
+      const running: Promise<void>[] = [];
+      for (const group of groups.values()) {
+        running.push(recordGroup(group));
+        // Its first rows are on their way to the table while the next group's message is taken apart.
+        await setImmediate();
+      }
+      await Promise.all(running);
       const oldestAt = Math.min(...ranAt);
       return { ...result, oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined };
     },

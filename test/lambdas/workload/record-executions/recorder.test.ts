@@ -109,6 +109,27 @@ describe("the recorder", () => {
     expect(beside(items, "receipts")).toEqual(["000000000001#000000000001"]);
   });
 
+  it("has a group's rows on their way before it takes the next group's message apart", async () => {
+    const events: string[] = [];
+    const { recorder } = setUp((keys) => {
+      if (keys.some((key) => key.startsWith("s#q#"))) events.push("write");
+    });
+    const told = (messageId: string, sequence: number) => {
+      const { body, ...rest } = message(messageId, messageId, sequence, sequence, [execution(sequence)]);
+      return {
+        ...rest,
+        get body() {
+          events.push("parse");
+          return body;
+        },
+      };
+    };
+    await recorder.record([told("a", 1)], running);
+    events.length = 0;
+    await recorder.record([told("b", 2), told("c", 3)], running);
+    expect(events).toEqual(["parse", "write", "parse", "write"]);
+  });
+
   it("sends a poison row to the dead letters, buries it, and receipts only what is around it", async () => {
     const { recorder, items, letters } = setUp();
     const rows = [execution(1), { ...execution(2), tick: "late" }, execution(3)];
