@@ -12,12 +12,16 @@ fire in bursts each 12 s over a background of short statements, on two cores; a 
 
   bench pacing [options]
 
-  --load heavy|light|tpch       about 900 CPU ms/s, longest query 242 ms; 165 ms/s, 55 ms; TPC-H's 22, 860 ms/s, 504 ms (heavy)
+  --load heavy|light|tpch|long  about 900 CPU ms/s, longest query 242 ms; 165 ms/s, 55 ms; TPC-H's 22, 900 ms/s, 504 ms;
+                                1200 ms/s, queries of 0.5, 0.9, 1.5 and 3 s beside short ones (heavy)
   --gate none|tokens|evenkeel   who delays: no one, a gate of tokens with the true mean costs, the planner (evenkeel)
   --costs learned|true|spoilt   what the planner goes by: learned from nothing in the same run, the truth, the same for all (learned)
   --seed <n>                    (1)
   --seconds <n>                 virtual seconds, of which the first are not counted (240)
   --warmup <n>                  how many those are (120)
+  --runs <n>                    as "bench postgres" makes them: 60 s in which nothing is delayed before each of so many, of
+                                which later ones count after 36 s; the figures are those of the last (0: gated from the start)
+  --machine quiet|busy          busy: other processes take 0.1 to 1.7 of the two cores, the sampler reads each 100 to 400 ms (quiet)
   --json                        one JSON line for machines
 `;
 
@@ -28,6 +32,9 @@ export interface PacingRun {
   readonly seconds: number;
   readonly warmup: number;
   readonly costs: CostsName;
+  /** 0: gated from the start. */
+  readonly runs?: number;
+  readonly machine?: "quiet" | "busy";
 }
 
 /** CPU in ms a second, delays in seconds. */
@@ -46,24 +53,50 @@ export interface PacingResult {
   readonly delayMax: number;
 }
 
-export function run({ load: name, gate, seed, seconds, warmup, costs }: PacingRun): PacingResult {
+/** From the end of one application of `bench postgres` to the first burst of the next; at a run's end, until all has run. */
+const restartSeconds = 2;
+const drainSeconds = 16;
+const naiveSeconds = 60;
+const settleSeconds = 36;
+
+export function run({
+  load: name,
+  gate,
+  seed,
+  seconds,
+  warmup,
+  costs,
+  runs = 0,
+  machine = "quiet",
+}: PacingRun): PacingResult {
   const load = loadOf(name, seed);
-  const world = new SpreadWorld({ load, seed, cores: 2, answerMs: 12, deferTicks: 200 });
-  world.run(
-    seconds,
-    createGate(gate, load, costs, () => world.windows),
-  );
+  const world = new SpreadWorld({
+    ...{ load, seed, cores: 2, answerMs: 12, deferTicks: 200 },
+    ...(machine === "busy" && { others: 0.7, sampleMs: [100, 400] as const }),
+  });
+  const pacer = createGate(gate, load, costs, () => world.windows);
+  let from = warmup;
+  for (let number = 1; number <= runs; number++) {
+    world.run(naiveSeconds, pacer, "observe");
+    world.run(restartSeconds, pacer, "none");
+    if (number === runs) break;
+    world.run(seconds - (number === 1 ? 0 : warmup - settleSeconds), pacer);
+    world.run(drainSeconds, pacer, "none");
+  }
+  if (runs > 1) from = settleSeconds;
+  from += world.seconds().length;
+  world.run(seconds - (runs > 1 ? warmup - settleSeconds : 0), pacer);
   const busy = (shift: number) =>
     world
       .seconds(shift)
-      .slice(warmup)
+      .slice(from)
       .filter(({ active }) => active)
       .map(({ sampled }) => sampled);
   const used = busy(0);
   const shares = Array.from({ length: windowTicks }, (_, shift) => levelShare(busy(shift)) ?? 0);
   const mean = used.reduce((sum, ms) => sum + ms, 0) / used.length;
   const variance = used.reduce((sum, ms) => sum + (ms - mean) ** 2, 0) / used.length;
-  const delays = world.delaysFrom(warmup);
+  const delays = world.delaysFrom(from);
   return {
     load: name,
     gate,
@@ -88,6 +121,8 @@ export async function pacing(args: string[]): Promise<void> {
       seed: { type: "string", default: "1" },
       seconds: { type: "string", default: "240" },
       warmup: { type: "string", default: "120" },
+      runs: { type: "string", default: "0" },
+      machine: { type: "string", default: "quiet" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -105,6 +140,8 @@ export async function pacing(args: string[]): Promise<void> {
       seed: wholeNumber("seed", values.seed, 0xffffffff),
       seconds,
       warmup: wholeNumber("warmup", values.warmup, Math.max(0, seconds - 1)),
+      runs: wholeNumber("runs", values.runs, 100),
+      machine: choice("machine", values.machine, ["quiet", "busy"]),
     }),
     values.json,
   );

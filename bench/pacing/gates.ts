@@ -3,7 +3,8 @@ import { createLearner } from "../../core/workload/profile/learner.ts";
 import { defaultKnobs } from "../../core/workload/steering/knobs.ts";
 import type { CostEstimate, WindowObservation } from "../../core/workload/types.ts";
 import type { Load } from "./loads.ts";
-import { type Pacer, tickMs, windowTicks } from "./world.ts";
+import { tickMs } from "./sampler.ts";
+import { type Pacer, windowTicks } from "./world.ts";
 
 /** `tokens`: the gate of some 25 lines that anyone would write first, with the true mean costs. */
 export type GateName = "none" | "tokens" | "evenkeel";

@@ -1,7 +1,7 @@
 /** The loads of `bench pacing`: queries that fire together every 12 s over a background of short statements. */
 import { createRandom } from "../../sim-server/database/random.ts";
 
-export const loadNames = ["heavy", "light", "tpch"] as const;
+export const loadNames = ["heavy", "light", "tpch", "long"] as const;
 export type LoadName = (typeof loadNames)[number];
 
 export interface SpreadQuery {
@@ -29,7 +29,16 @@ const burstEveryMs = 12_000;
 const shapes = {
   heavy: { total: 900, background: 110, longest: 242, shortest: 12 },
   light: { total: 165, background: 40, longest: 55, shortest: 3 },
+  /** Beside the long ones. */
+  long: { total: 660, background: 60, longest: 120, shortest: 5 },
 } as const;
+/** CPU ms and number in a burst of what lasts for seconds. */
+const longOnes = [
+  [3_000, 1],
+  [1_500, 1],
+  [900, 1],
+  [500, 2],
+] as const;
 
 /** Works lie evenly on a logarithmic scale between the shortest and the longest; dear queries come less often. */
 export function loadOf(name: LoadName, seed: number): Load {
@@ -47,7 +56,12 @@ export function loadOf(name: LoadName, seed: number): Load {
     scatter: 0.05 + 0.2 * random.uniform(),
     perBurst: scale * (weights[at] ?? 0),
   }));
-  return { queries, burstEveryMs, backgroundMs: background, statementMs: 1.5 };
+  const long = (name === "long" ? longOnes : []).map(([work, perBurst]) => ({
+    id: `long-${work}`,
+    work: [work, 0, 16] as const,
+    ...{ cpuShare: 0.95, scatter: 0.1, perBurst },
+  }));
+  return { queries: [...queries, ...long], burstEveryMs, backgroundMs: background, statementMs: 1.5 };
 }
 
 /** CPU ms of TPC-H's queries 1 to 22 on PostgreSQL 18 at scale factor 0.1, the least of three. */

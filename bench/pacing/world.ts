@@ -5,11 +5,12 @@
 import type { ActiveExecution, TickObservation, Waiting, WindowObservation } from "../../core/workload/types.ts";
 import { createRandom } from "../../sim-server/database/random.ts";
 import type { Load, SpreadQuery } from "./loads.ts";
+import { Sampler, tickMs } from "./sampler.ts";
 
 const stepMs = 5;
 const choreShare = 1 / 200;
 const choreMs = 15;
-export const tickMs = 100;
+const sampleMs = [50, 100] as const;
 export const windowTicks = 10;
 
 interface Job {
@@ -40,7 +41,14 @@ export interface WorldOptions {
   readonly answerMs: number;
   /** Ticks that an execution waits for at most. */
   readonly deferTicks: number;
+  /** Cores that other processes take on top of a part of one now and then. */
+  readonly others?: number;
+  /** From one of the sampler's readings to the next: least and most. */
+  readonly sampleMs?: readonly [least: number, most: number];
 }
+
+/** Whether its executions wait to be let go, run at once and are only recorded, or do not come at all. */
+export type Application = "enforce" | "observe" | "none";
 
 export interface Second {
   /** CPU ms: true, and as the sampler has it. */
@@ -57,13 +65,11 @@ export class SpreadWorld {
   #jobs: Job[] = [];
   readonly #ran = new Map<Job, { readonly job: Job; readonly startedTick: number; endedAt: number | undefined }>();
   #number = 0;
+  #now = 0;
   #nextBurst = 0;
   #others = 0;
   #usedMs = 0;
-  /** Last sample, and the CPU of ticks as samples tell it. */
-  #sampledAt = 0;
-  #sampledMs = 0;
-  #nextSample = 0;
+  readonly #sampler: Sampler;
   readonly #ticks: {
     sampled: number;
     used: number;
@@ -80,13 +86,18 @@ export class SpreadWorld {
   constructor(options: WorldOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
+    this.#sampler = new Sampler(this.#random, options.sampleMs ?? sampleMs);
   }
 
-  run(seconds: number, pacer: Pacer | undefined): void {
-    const until = seconds * 1_000;
-    for (let now = 0; now < until; now += stepMs) {
+  /** Goes on for so long, with the first burst at its beginning. */
+  run(seconds: number, pacer: Pacer | undefined, application: Application = "enforce"): void {
+    const until = this.#now + seconds * 1_000;
+    this.#nextBurst = this.#now;
+    for (; this.#now < until; this.#now += stepMs) {
+      const now = this.#now;
       if (now % tickMs === 0) this.#tick(now / tickMs);
-      this.#arrive(now);
+      if (application !== "none") this.#burst(now, application === "enforce");
+      this.#background(now);
       this.#start(now);
       this.#execute(now);
       this.#sample(now + stepMs);
@@ -128,31 +139,34 @@ export class SpreadWorld {
     return Math.sqrt(-2 * Math.log(1 - this.#random.uniform())) * Math.cos(2 * Math.PI * this.#random.uniform());
   }
 
-  #arrive(now: number): void {
+  /** @param held whether it waits to be let go; else it starts at once, and no one is told that it came */
+  #burst(now: number, held: boolean): void {
     const { load, deferTicks } = this.#options;
+    if (now < this.#nextBurst) return;
+    this.#nextBurst += load.burstEveryMs;
     const tick = Math.floor(now / tickMs);
-    if (now >= this.#nextBurst) {
-      this.#nextBurst += load.burstEveryMs;
-      const burst: Held[] = [];
-      for (const query of load.queries) {
-        const times = Math.floor(query.perBurst + this.#random.uniform());
-        for (let k = 0; k < times; k++) {
-          const id = String(this.#number++);
-          const times = { arrivedTick: tick, tick: tick + 3, latestTick: tick + deferTicks };
-          burst.push({ id, queryId: query.id, ...times, query, jitterMs: 15 * this.#random.uniform() });
-        }
-      }
-      for (let at = burst.length - 1; at > 0; at--) {
-        const other = Math.floor((at + 1) * this.#random.uniform());
-        const [a, b] = [burst[at], burst[other]];
-        if (a && b) [burst[at], burst[other]] = [b, a];
-      }
-      for (const held of burst) {
-        this.#waiting.set(held.id, held);
-        this.#ticks[tick]?.arrived.push(held);
+    const burst: Held[] = [];
+    for (const query of load.queries) {
+      const times = Math.floor(query.perBurst + this.#random.uniform());
+      for (let k = 0; k < times; k++) {
+        const id = String(this.#number++);
+        const times = { arrivedTick: tick, tick: held ? tick + 3 : tick, latestTick: tick + deferTicks };
+        burst.push({ id, queryId: query.id, ...times, query, jitterMs: 15 * this.#random.uniform() });
       }
     }
-    const { backgroundMs, statementMs } = load;
+    for (let at = burst.length - 1; at > 0; at--) {
+      const other = Math.floor((at + 1) * this.#random.uniform());
+      const [a, b] = [burst[at], burst[other]];
+      if (a && b) [burst[at], burst[other]] = [b, a];
+    }
+    for (const one of burst) {
+      this.#waiting.set(one.id, one);
+      if (held) this.#ticks[tick]?.arrived.push(one);
+    }
+  }
+
+  #background(now: number): void {
+    const { backgroundMs, statementMs } = this.#options.load;
     const rate = (backgroundMs / statementMs / 1_000) * stepMs * (1 + 0.15 * Math.sin((2 * Math.PI * now) / 47_000));
     for (let chance = rate; chance > 0; chance--) {
       if (this.#random.uniform() >= chance) continue;
@@ -185,7 +199,8 @@ export class SpreadWorld {
     const tick = this.#ticks[Math.floor(now / tickMs)];
     const wanted = this.#jobs.reduce((sum, { share }) => sum + share, 0);
     // What else the machine does takes part of a processor or none, for a third of a second on average.
-    if (this.#random.uniform() < stepMs / 330) this.#others = Math.max(0, 1.6 * this.#random.uniform() - 0.6);
+    if (this.#random.uniform() < stepMs / 330)
+      this.#others = Math.max(0, 1.6 * this.#random.uniform() - 0.6 + (this.#options.others ?? 0));
     const speed = Math.min(1, (this.#options.cores - this.#others) / Math.max(wanted, 1e-9));
     const left: Job[] = [];
     for (const job of this.#jobs) {
@@ -203,20 +218,11 @@ export class SpreadWorld {
     this.#jobs = left;
   }
 
-  /** Reads the CPU time every 50 to 100 ms, and not quite when it says. */
   #sample(now: number): void {
-    if (now < this.#nextSample) return;
-    this.#nextSample = now + 50 + 50 * this.#random.uniform();
-    const said = Math.max(this.#sampledAt + 1, now + 2 * this.#normal());
-    const used = this.#usedMs - this.#sampledMs;
-    const span = said - this.#sampledAt;
-    for (let at = Math.floor(this.#sampledAt / tickMs); at * tickMs < said; at++) {
-      const overlap = Math.min(said, (at + 1) * tickMs) - Math.max(this.#sampledAt, at * tickMs);
-      const tick = this.#ticks[at];
-      if (tick) tick.sampled += (used * overlap) / span;
+    for (const { tick, cpuMs } of this.#sampler.read(now, this.#usedMs)) {
+      const of = this.#ticks[tick];
+      if (of) of.sampled += cpuMs;
     }
-    this.#sampledAt = said;
-    this.#sampledMs = this.#usedMs;
   }
 
   /** A tick is told once it has been sampled whole, two ticks late at the latest. */
@@ -224,7 +230,7 @@ export class SpreadWorld {
     for (;;) {
       const tick = this.#told;
       const end = (tick + 1) * tickMs;
-      const sampled = this.#sampledAt >= end;
+      const sampled = this.#sampler.until >= end;
       if (now < end || (!sampled && now < end + 2 * tickMs)) return;
       this.#told++;
       const of = this.#ticks[tick];

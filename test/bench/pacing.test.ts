@@ -30,6 +30,13 @@ describe("bench pacing", () => {
     expect(learned.inBand).toBeGreaterThan(0.6);
   });
 
+  it("holds no longer after a phase in which nothing was held than from the start", () => {
+    // 13.4 s where what runs unheld does not count as arriving.
+    const later = run({ ...options, gate: "evenkeel", runs: 2 });
+    expect(later.delayP95).toBeLessThan(12);
+    expect(later.inBand).toBeGreaterThan(0.7);
+  });
+
   it("shows a planner that is told wrong costs", () => {
     const [right, wrong] = (["true", "spoilt"] as const).map(
       (costs) => run({ ...options, gate: "evenkeel", costs }).inBand,

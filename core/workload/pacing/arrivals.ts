@@ -3,6 +3,8 @@ const remembered = 180;
 /** A second that brings so much of the largest one begins a clump, unless one began within the seconds before. */
 const clumpShare = 0.5;
 const clumpSeconds = 3;
+/** Distances between clumps whose middle half lies within this factor count as equal. */
+const equalShare = 1.15;
 
 /** How much work arrives on average, however it is bunched. */
 export class Arrivals {
@@ -23,19 +25,29 @@ export class Arrivals {
 
   /**
    * CPU ms a second: what arrived from the first clump to just before the last one, over the time between them. Bursts at
-   * equal distances thus give their mean as soon as two have come, and no ripple. Undefined before they span `seconds`.
+   * equal distances thus give their mean as soon as two have come, and no ripple. Where distances are equal, a pause counts
+   * as one of them. Undefined before clumps span `seconds`.
    */
   mean(seconds: number): number | undefined {
     const largest = Math.max(...this.#work);
     if (!(largest > 0)) return this.#work.length >= seconds ? 0 : undefined;
-    let first: number | undefined;
-    let last = Number.NEGATIVE_INFINITY;
+    const clumps: number[] = [];
     for (const [second, work] of this.#work.entries()) {
-      if (work < clumpShare * largest || second - last < clumpSeconds) continue;
-      first ??= second;
-      last = second;
+      if (work < clumpShare * largest || second - (clumps.at(-1) ?? Number.NEGATIVE_INFINITY) < clumpSeconds) continue;
+      clumps.push(second);
     }
-    if (first === undefined || last - first < seconds) return undefined;
-    return this.#work.slice(first, last).reduce((sum, work) => sum + work, 0) / (last - first);
+    const [first = 0, last = 0] = [clumps[0], clumps.at(-1)];
+    if (last - first < seconds) return undefined;
+    const work = this.#work.slice(first, last).reduce((sum, arrived) => sum + arrived, 0);
+    const distances = clumps.slice(1).map((second, at) => second - (clumps[at] ?? 0));
+    const usual = usualOf(distances);
+    return work / distances.reduce((sum, distance) => sum + Math.min(distance, usual), 0);
   }
+}
+
+/** The median of distances that are equal but for a few; infinite of others. */
+function usualOf(distances: readonly number[]): number {
+  const ascending = distances.toSorted((a, b) => a - b);
+  const at = (share: number) => ascending[Math.floor(share * ascending.length)] ?? 0;
+  return ascending.length >= 4 && at(0.75) <= equalShare * at(0.25) ? equalShare * at(0.5) : Number.POSITIVE_INFINITY;
 }

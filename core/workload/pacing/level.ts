@@ -31,6 +31,8 @@ export class Level {
   /** What waited in each of the last cycle's seconds; below zero, what was missing. */
   readonly #waited: number[] = [];
   #missing = 0;
+  /** Seconds since something waited. */
+  #idle = 0;
   #level: number | undefined;
 
   /** A second begins. @returns what it is to use in all, in CPU ms */
@@ -41,9 +43,12 @@ export class Level {
       this.#level = Math.max(this.#level ?? 0, least, budgetMs + backgroundMs);
       return this.#level;
     }
-    this.#missing = waitingMs > 0 ? 0 : this.#missing + Math.max(0, shortMs);
-    this.#waited.push(waitingMs - this.#missing);
     const seconds = Math.ceil(cycle);
+    this.#idle = waitingMs > 0 ? 0 : this.#idle + 1;
+    this.#missing = waitingMs > 0 ? 0 : this.#missing + Math.max(0, shortMs);
+    // Where nothing waits for a whole cycle nobody is held: that says nothing about the level.
+    if (this.#idle >= seconds) this.#waited.length = this.#missing = 0;
+    else this.#waited.push(waitingMs - this.#missing);
     if (this.#waited.length > seconds) this.#waited.shift();
     const mean = arrivingMs + backgroundMs;
     const excess = this.#waited.length < seconds ? 0 : Math.min(...this.#waited) - reserveSeconds * arrivingMs;

@@ -99,7 +99,10 @@ class PacingSteering implements Steering {
       this.#lateShare += (Number(tick - arrivedTick > this.#budgetTicks()) - this.#lateShare) * lateShareGain;
       const planned = this.#starting.get(id);
       if (planned !== undefined) this.#late += (Math.max(0, tick - planned) - this.#late) * lateGain;
-      this.#seconds.running.start(id, this.#items.get(id)?.profile ?? this.#profileOf(queryId), tick);
+      const profile = this.#items.get(id)?.profile ?? this.#profileOf(queryId);
+      this.#seconds.running.start(id, profile, tick);
+      // What nobody holds never waits: it arrives as it starts.
+      if (!this.#items.has(id)) this.#arrivals.add(profile.workMs);
       this.#forget(id);
     }
     for (const { id, durationMs } of ended) this.#seconds.running.end(id, durationMs);

@@ -31,6 +31,18 @@ describe("the mean of what arrives", () => {
     expect(arrivalsOf(shared).mean(10)).toBeCloseTo(800);
   });
 
+  it("counts a pause between bursts at equal distances as one distance", () => {
+    const [before, after] = [bursts(6, 12, 9_600), bursts(4, 12, 9_600)];
+    const mean = arrivalsOf([...before, ...Array(30).fill(0), ...after]).mean(10) ?? 0;
+    expect(Math.abs(mean - 800)).toBeLessThan(20);
+  });
+
+  it("counts every second between bursts at unequal distances", () => {
+    const starts = [0, 6, 24, 33, 48, 78];
+    const work = Array.from({ length: 79 }, (_, second) => (starts.includes(second) ? 7_800 : 0));
+    expect(arrivalsOf(work).mean(10)).toBeCloseTo((5 * 7_800) / 78);
+  });
+
   it("is that of a steady flow, too, and of none", () => {
     expect(arrivalsOf(Array(40).fill(500)).mean(10)).toBeCloseTo(500);
     expect(arrivalsOf(Array(40).fill(0)).mean(10)).toBe(0);
@@ -58,10 +70,16 @@ describe("the level of a second", () => {
     const [high, low] = [new Level(), new Level()];
     for (let second = 0; second < 60; second++) {
       high.next({ ...before, waitingMs: 4_000 });
-      low.next({ ...before, waitingMs: 0, shortMs: 50 });
+      low.next({ ...before, waitingMs: second % 12 < 8 ? 4_000 : 0, shortMs: 400 });
     }
     expect(high.next(before)).toBeCloseTo(1.08 * 900);
     expect(low.next(before)).toBeCloseTo(0.92 * 900);
+  });
+
+  it("does not fall while nobody is held, however little is used", () => {
+    const level = new Level();
+    for (let second = 0; second < 60; second++) level.next({ ...before, waitingMs: 0, shortMs: 700 });
+    expect(level.next(before)).toBeCloseTo(900, -1);
   });
 
   it("is never below what must be done for the budget to be kept", () => {
