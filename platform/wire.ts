@@ -52,13 +52,15 @@ const amounts = z.array(amount).max(10_000, ofList);
 const usagePerTick = z.strictObject({ cpu: amounts, io: amounts, memory: amounts });
 /**
  * An execution that was active in a window: from when to when in it (ms after its start), and how long it lasted in
- * all; null when it had not ended 30 s after the window.
+ * all; null when it had not ended 30 s after the window. `times`: so many of one query that began in one tick and ended in
+ * one, told as one with their means, so that a row has room for them.
  */
 const activeExecution = z.strictObject({
   query: count,
   from: amount,
   to: amount,
   durationMs: amount.nullable(),
+  times: z.int().min(2).optional(),
 });
 
 /**

@@ -33,12 +33,16 @@ export interface WindowObservation {
   readonly usage?: Readonly<Record<Resource, readonly number[]>>;
 }
 
-/** An execution that ran in a window from `from` to `to` (ms after its start) and lasted `durationMs` in all; null: had not ended 30 s later. */
+/**
+ * An execution that ran in a window from `from` to `to` (ms after its start) and lasted `durationMs` in all; null: had not
+ * ended 30 s later. `times`: so many of one query that began in one tick and ended in one, told as one with their means.
+ */
 export interface ActiveExecution {
   readonly queryId: string;
   readonly from: number;
   readonly to: number;
   readonly durationMs: number | null;
+  readonly times?: number;
 }
 
 /**

@@ -11,7 +11,7 @@ const numbers = /^[\d.e+,;-]*$/;
 /**
  * As stored, in texts since an emulator spends as long on a number as on ten texts (docs/adr/0710): `ticks` holds one group
  * per tick, divided by `;`, each a list of indexes into `queries`, divided by `,`. `active` likewise holds index, from, to
- * and duration (empty: none) of each execution, `usage` the values of each resource.
+ * and duration (empty: none) of each execution, and how many they are where they are several; `usage` the values of each resource.
  */
 export const windowItemSchema = windowRow.omit({ type: true, ticks: true, active: true, usage: true }).extend({
   key: z.string(),
@@ -50,6 +50,7 @@ interface ActiveExecution {
   readonly from: number;
   readonly to: number;
   readonly durationMs: number | null;
+  readonly times?: number;
 }
 
 /** The window as a table item; its key comes from the row alone, as an execution's does. */
@@ -63,7 +64,11 @@ export function windowItem(serverId: string, incarnation: string, row: WindowRow
     ...fields,
     ticks: ticks.map((ran) => ran.join(",")).join(";"),
     ...(active && {
-      active: active.map(({ query, from, to, durationMs }) => [query, from, to, durationMs ?? ""].join(",")).join(";"),
+      active: active
+        .map(({ query, from, to, durationMs, times }) =>
+          [query, from, to, durationMs ?? "", ...(times === undefined ? [] : [times])].join(","),
+        )
+        .join(";"),
     }),
     ...(usage && { usage: { cpu: usage.cpu.join(","), io: usage.io.join(","), memory: usage.memory.join(",") } }),
     expiresAt: expiresAt(row.endedAt, ttlSeconds),
@@ -104,10 +109,15 @@ function values(text: string): number[] {
 }
 
 function activeExecution(text: string, queryAt: (index: string) => string): ActiveExecution {
-  const [query = "", from = "", to = "", duration, ...more] = text.split(",");
-  if (duration === undefined || more.length > 0) throw new RangeError(`active: ${text} is not four values`);
-  const durationMs = duration === "" ? null : numberOf(duration);
-  return { queryId: queryAt(query), from: numberOf(from), to: numberOf(to), durationMs };
+  const [query = "", from = "", to = "", duration, times, ...more] = text.split(",");
+  if (duration === undefined || more.length > 0) throw new RangeError(`active: ${text} is not four or five values`);
+  return {
+    queryId: queryAt(query),
+    from: numberOf(from),
+    to: numberOf(to),
+    durationMs: duration === "" ? null : numberOf(duration),
+    ...(times !== undefined && { times: numberOf(times) }),
+  };
 }
 
 function numberOf(text: string): number {

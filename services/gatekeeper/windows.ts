@@ -34,6 +34,8 @@ const nothing: Metrics = {
 export class Windows {
   readonly #options: WindowsOptions;
   readonly #executions = new Set<Begun>();
+  /** Those of them that may still run. */
+  readonly #open = new Set<Begun>();
   #ticks: (readonly string[])[] = [];
   #usages: TickUsage[] = [];
   #firstTick = 0;
@@ -45,6 +47,7 @@ export class Windows {
 
   begun(execution: Begun): void {
     this.#executions.add(execution);
+    this.#open.add(execution);
   }
 
   /** Takes the next tick: what started in it, and what was used. Returns the window that it closed. */
@@ -68,14 +71,16 @@ export class Windows {
   takeRows(now: number, wall: (at: number) => number): NewRow[] {
     const { tickMs } = this.#options;
     const rows: NewRow[] = [];
+    for (const execution of this.#open) if (execution.endedAt !== undefined) this.#open.delete(execution);
     for (let window = this.#closed[0]; window; window = this.#closed[0]) {
       const from = window.firstTick * tickMs;
       const to = from + window.ticks.length * tickMs;
+      if (now < to + patienceMs && [...this.#open].some(({ startedAt }) => startedAt < to)) break;
       const active = [...this.#executions].filter(({ startedAt, endedAt = now }) => startedAt < to && endedAt > from);
-      if (now < to + patienceMs && active.some(({ endedAt }) => endedAt === undefined)) break;
       rows.push(this.#row(window, active, wall));
       this.#closed.shift();
     }
+    if (rows.length === 0) return rows;
     const needed = (this.#closed[0]?.firstTick ?? this.#firstTick) * tickMs;
     for (const execution of this.#executions) {
       if ((execution.endedAt ?? now) < needed) this.#executions.delete(execution);
@@ -96,11 +101,12 @@ export class Windows {
     const within = (at: number) => round(Math.min(Math.max(at - start, 0), lengthMs));
     const row = {
       ticks: ticks.map((started) => started.map(numberOf)),
-      active: active.map(({ queryId, startedAt, endedAt }) => ({
+      active: together(active, tickMs).map(({ queryId, startedAt, endedAt, times }) => ({
         query: numberOf(queryId),
         from: within(startedAt),
         to: within(endedAt ?? Number.POSITIVE_INFINITY),
         durationMs: endedAt === undefined ? null : round(endedAt - startedAt),
+        ...(times > 1 && { times }),
       })),
     };
     return {
@@ -122,6 +128,26 @@ export class Windows {
       }),
     };
   }
+}
+
+/**
+ * Executions of one query that began in one tick and ended in one are told as one with their means: no sampler tells them
+ * apart, what they had of each tick adds up to the same, and a row has room for some thousands.
+ */
+function together(active: readonly Begun[], tickMs: number): readonly (Begun & { readonly times: number })[] {
+  const groups = new Map<string, { queryId: string; times: number; started: number; ended: number | undefined }>();
+  for (const { queryId, startedAt, endedAt } of active) {
+    const ticks = [startedAt, endedAt ?? Number.POSITIVE_INFINITY].map((at) => Math.floor(at / tickMs));
+    const key = `${ticks.join(" ")} ${queryId}`;
+    const group = groups.get(key) ?? { queryId, times: 0, started: 0, ended: 0 };
+    group.times++;
+    group.started += startedAt;
+    group.ended = endedAt === undefined || group.ended === undefined ? undefined : group.ended + endedAt;
+    groups.set(key, group);
+  }
+  return Array.from(groups.values(), ({ queryId, times, started, ended }) => {
+    return { queryId, startedAt: started / times, times, ...(ended !== undefined && { endedAt: ended / times }) };
+  });
 }
 
 function metricsOf(usages: readonly TickUsage[]): Metrics {

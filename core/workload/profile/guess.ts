@@ -1,5 +1,5 @@
 /** First guesses, from what can be read off without a fit. */
-import type { Timeline } from "./timeline.ts";
+import type { Run, Timeline } from "./timeline.ts";
 
 export interface Guess {
   /** Mean cost of an execution, in the resource's unit; undefined when none was seen. */
@@ -14,18 +14,28 @@ export interface Guess {
  */
 export function guesses({ ticks, runs }: Timeline, resource: number, queries: number): Guess[] {
   const time = new Float64Array(ticks.length);
-  const durations: number[][] = Array.from({ length: queries }, () => []);
-  for (const { query, undisturbedMs, stays } of runs) {
-    durations[query]?.push(undisturbedMs);
-    for (const { tick, undisturbedMs: own } of stays) time[tick] = (time[tick] ?? 0) + own;
+  const ran: Pick<Run, "undisturbedMs" | "times">[][] = Array.from({ length: queries }, () => []);
+  for (const { query, times, undisturbedMs, stays } of runs) {
+    ran[query]?.push({ undisturbedMs, times });
+    for (const { tick, undisturbedMs: own } of stays) time[tick] = (time[tick] ?? 0) + times * own;
   }
   const used = ticks.map((tick) => tick.used[resource] ?? 0);
   const rate = slope(time, used, resource === 0 ? 1 : Number.POSITIVE_INFINITY);
-  return durations.map((of) => {
+  return ran.map((of) => {
     if (of.length === 0) return { cost: undefined, durationMs: undefined };
-    const mean = of.reduce((sum, ms) => sum + ms, 0) / of.length;
-    return { cost: rate * mean, durationMs: of.toSorted((a, b) => a - b)[Math.floor(of.length / 2)] };
+    const count = of.reduce((sum, { times }) => sum + times, 0);
+    const mean = of.reduce((sum, { undisturbedMs, times }) => sum + times * undisturbedMs, 0) / count;
+    return { cost: rate * mean, durationMs: medianOf(of) };
   });
+}
+
+function medianOf(runs: readonly Pick<Run, "undisturbedMs" | "times">[]): number | undefined {
+  let half = runs.reduce((sum, { times }) => sum + times, 0) / 2;
+  for (const { undisturbedMs, times } of runs.toSorted((a, b) => a.undisturbedMs - b.undisturbedMs)) {
+    half -= times;
+    if (half < 0) return undisturbedMs;
+  }
+  return undefined;
 }
 
 /** Of the least squares line of y over x, between 0 and `most` and what leaves no negative intercept. */

@@ -24,6 +24,8 @@ export interface Piece {
   readonly to: number;
   /** Of the whole execution. */
   readonly durationMs: number;
+  /** So many alike. */
+  readonly times: number;
 }
 
 export interface KeptWindow {
@@ -38,6 +40,7 @@ export interface KeptWindow {
 const nothing: Anchor = { mean: [0, 0, 0], precision: [0, 0, 0] };
 const longestTickMs = 60_000;
 const latestTime = 8.64e15;
+const shortestMs = 0.05;
 
 export class Memory {
   readonly queries: Query[] = [];
@@ -66,15 +69,16 @@ export class Memory {
     if (resources.some((resource) => !usage[resource].every((value) => value >= 0 && value < 1e12))) return "absurd";
     const length = tickMs * ticks.length;
     const sound = active.every(
-      ({ from, to, durationMs }) => from >= 0 && to >= from && to <= length + 1 && (durationMs ?? 1) >= 0,
+      ({ from, to, durationMs, times = 1 }) =>
+        from >= 0 && to >= from && to <= length + 1 && (durationMs ?? 1) >= 0 && times >= 1,
     );
     if (!sound) return "bad-duration";
     if (endedAt <= this.horizon) return "too-late";
     // An execution that had not ended is left to the background: how much of its work lies here is not known.
-    const pieces = active.flatMap(({ queryId, from, to, durationMs }) =>
+    const pieces = active.flatMap(({ queryId, from, to, durationMs, times = 1 }) =>
       durationMs === null
         ? []
-        : [{ query: this.#indexOf(queryId), from, to, durationMs: Math.max(durationMs, to - from, 1) }],
+        : [{ query: this.#indexOf(queryId), from, to, durationMs: Math.max(durationMs, to - from, shortestMs), times }],
     );
     for (const queryId of ticks.flat()) {
       const query = this.queries[this.#indexOf(queryId)];

@@ -64,7 +64,8 @@ function learn(memory: Memory, windows: readonly KeptWindow[], anchored: boolean
   const queries = memory.queries.length;
   const timeline = layOut(windows);
   const ranFor = new Float64Array(queries);
-  for (const { query, undisturbedMs } of timeline.runs) ranFor[query] = (ranFor[query] ?? 0) + undisturbedMs;
+  for (const { query, times, undisturbedMs } of timeline.runs)
+    ranFor[query] = (ranFor[query] ?? 0) + times * undisturbedMs;
   const fitted = Array.from(ranFor.keys())
     .filter((query) => (ranFor[query] ?? 0) > 0)
     .sort((a, b) => (ranFor[b] ?? 0) - (ranFor[a] ?? 0))

@@ -17,10 +17,10 @@ export interface Row {
 /** The rows of one resource, oldest first. An execution's work lies evenly over its undisturbed time; what it holds it holds for as long as it runs. */
 export function rowsOf({ ticks, runs }: Timeline, resource: number, holds: boolean): Row[] {
   const shares = ticks.map(() => new Map<number, number>());
-  for (const { query, undisturbedMs, stays } of runs) {
+  for (const { query, times, undisturbedMs, stays } of runs) {
     for (const { tick, ms, undisturbedMs: own } of stays) {
       const of = shares[tick];
-      const share = holds ? ms / ((ticks[tick]?.to ?? 0) - (ticks[tick]?.from ?? 0)) : own / undisturbedMs;
+      const share = times * (holds ? ms / ((ticks[tick]?.to ?? 0) - (ticks[tick]?.from ?? 0)) : own / undisturbedMs);
       if (of && share > 0) of.set(query, (of.get(query) ?? 0) + share);
     }
   }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { EstimatorStateError, parseState } from "../estimator/state.ts";
 import { Memory } from "./memory.ts";
 
-export const profileFormat = "evenkeel.profile/1";
+export const profileFormat = "evenkeel.profile/2";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 const schema = z.object({
@@ -11,7 +11,7 @@ const schema = z.object({
   horizon: z.number(),
   /** [id, seen, lastSeenAt, anchor's means, anchor's precisions]. */
   queries: z.array(z.tuple([z.string(), z.number(), z.number(), triple, triple])),
-  /** [key, endedAt, tickMs, pieces flat: query, from, to, durationMs each; used per resource and tick]. */
+  /** [key, endedAt, tickMs, pieces flat: query, from, to, durationMs, times each; used per resource and tick]. */
   windows: z.array(
     z.tuple([
       z.string(),
@@ -41,7 +41,7 @@ export function encode({ queries, windows, horizon }: Memory): Uint8Array {
       key,
       endedAt,
       tickMs,
-      pieces.flatMap(({ query, from, to, durationMs }) => [query, short(from), short(to), short(durationMs)]),
+      pieces.flatMap(({ query, from, to, durationMs, times }) => [query, ...[from, to, durationMs].map(short), times]),
       used.map((values) => values.map(short)),
     ]),
   };
@@ -56,9 +56,9 @@ export function decode(bytes: Uint8Array): Memory {
   for (const [id, seen, lastSeenAt, mean, precision] of queries)
     memory.restoreQuery({ id, seen, lastSeenAt, anchor: { mean, precision } });
   for (const [key, endedAt, tickMs, flat, used] of windows) {
-    const pieces = Array.from({ length: Math.floor(flat.length / 4) }, (_, at) => {
-      const [query = 0, from = 0, to = 0, durationMs = 0] = flat.slice(4 * at, 4 * at + 4);
-      return { query, from, to, durationMs };
+    const pieces = Array.from({ length: Math.floor(flat.length / 5) }, (_, at) => {
+      const [query = 0, from = 0, to = 0, durationMs = 0, times = 1] = flat.slice(5 * at, 5 * at + 5);
+      return { query, from, to, durationMs, times };
     });
     if (pieces.some(({ query }) => !Number.isInteger(query) || query >= queries.length))
       throw new EstimatorStateError(`window ${key} names a query that is not in the state`);

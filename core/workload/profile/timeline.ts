@@ -21,6 +21,8 @@ export interface Stay {
 
 export interface Run {
   readonly query: number;
+  /** So many alike. */
+  readonly times: number;
   readonly durationMs: number;
   /** How long it would have taken by itself. */
   readonly undisturbedMs: number;
@@ -53,10 +55,11 @@ export function layOut(windows: readonly KeptWindow[]): Timeline {
   const spans = wholeExecutions(windows);
   const overlaps = spans.map((span) => overlapsOf(span, ticks));
   const crowd = new Float64Array(ticks.length);
-  for (const of of overlaps)
-    for (const { tick, ms } of of) crowd[tick] = (crowd[tick] ?? 0) + ms / lengthOf(ticks[tick]);
+  for (const [at, { times }] of spans.entries())
+    for (const { tick, ms } of overlaps[at] ?? [])
+      crowd[tick] = (crowd[tick] ?? 0) + (times * ms) / lengthOf(ticks[tick]);
   const cores = coresOf(ticks);
-  const runs = spans.map(({ query, from, to }, at): Run => {
+  const runs = spans.map(({ query, times, from, to }, at): Run => {
     const stays = (overlaps[at] ?? []).map(({ tick, ms }) => {
       return { tick, ms, undisturbedMs: ms * Math.min(1, cores / Math.max(crowd[tick] ?? 0, 1e-9)) };
     });
@@ -65,6 +68,7 @@ export function layOut(windows: readonly KeptWindow[]): Timeline {
     // Where windows are missing, what is not seen is taken to be as what is.
     return {
       query,
+      times,
       durationMs: to - from,
       undisturbedMs: seen > 0 ? (undisturbed * (to - from)) / seen : to - from,
       stays,
@@ -81,6 +85,7 @@ function coresOf(ticks: readonly Tick[]): number {
 
 interface Span {
   readonly query: number;
+  readonly times: number;
   readonly from: number;
   readonly to: number;
 }
@@ -91,12 +96,12 @@ function wholeExecutions(windows: readonly KeptWindow[]): Span[] {
   const open = new Map<string, number[]>();
   for (const { pieces, tickMs, used, endedAt } of windows) {
     const begin = endedAt - (used[0]?.length ?? 0) * tickMs;
-    for (const { query, from, to, durationMs } of pieces) {
+    for (const { query, from, to, durationMs, times } of pieces) {
       const name = `${query} ${durationMs}`;
       const before = from <= nearMs ? open.get(name)?.shift() : undefined;
       // The first piece tells when it started; where that is lost, the last one does.
       const started = before ?? (from > nearMs ? begin + from : begin + to - durationMs);
-      if (before === undefined) spans.push({ query, from: started, to: started + durationMs });
+      if (before === undefined) spans.push({ query, times, from: started, to: started + durationMs });
       if (started + durationMs > endedAt + nearMs) {
         const waiting = open.get(name);
         if (waiting) waiting.push(started);

@@ -38,18 +38,20 @@ describe("the item of a window with executions that last", () => {
     active: [
       { query: 1, from: 0, to: 250.5, durationMs: 1_800 },
       { query: 0, from: 10, to: 300, durationMs: null },
+      { query: 0, from: 110, to: 115, durationMs: 5, times: 70 },
     ],
     usage: { cpu: [100, 0, 33.25], io: [0, 1e-7, 2], memory: [64, 64, 64] },
   };
 
   it("gives them back with their queries, and the usage of each tick", () => {
     const item = windowItem("s", "i", lasting, 60);
-    expect(item).toMatchObject({ active: "1,0,250.5,1800;0,10,300,", usage: { io: "0,1e-7,2" } });
+    expect(item).toMatchObject({ active: "1,0,250.5,1800;0,10,300,;0,110,115,5,70", usage: { io: "0,1e-7,2" } });
     expect(windowItemSchema.parse(item)).toEqual(item);
     expect(storedWindow(item)).toMatchObject({
       active: [
         { queryId: "b", from: 0, to: 250.5, durationMs: 1_800 },
         { queryId: "a", from: 10, to: 300, durationMs: null },
+        { queryId: "a", from: 110, to: 115, durationMs: 5, times: 70 },
       ],
       usage: lasting.usage,
     });
@@ -63,12 +65,15 @@ describe("the item of a window with executions that last", () => {
     expect([unknown.active, unknown.usage]).toEqual([undefined, undefined]);
   });
 
-  it.each(["2,0,1,5", "0,0,1", "0,0,,5", "0,0,1,5,6", "0,0,1,e"])("is not read when damaged: %s", async (active) => {
-    const item = { ...windowItem("s", "i", lasting, 60), active };
-    const document = documentAnsweredBy(() => ({ Items: [item] }));
-    const { windows, unreadable } = await readWindows(document, "t", "s", row.endedAt, row.endedAt);
-    expect([windows, unreadable.length]).toEqual([[], 1]);
-  });
+  it.each(["2,0,1,5", "0,0,1", "0,0,,5", "0,0,1,5,6,7", "0,0,1,5,", "0,0,1,e"])(
+    "is not read when damaged: %s",
+    async (active) => {
+      const item = { ...windowItem("s", "i", lasting, 60), active };
+      const document = documentAnsweredBy(() => ({ Items: [item] }));
+      const { windows, unreadable } = await readWindows(document, "t", "s", row.endedAt, row.endedAt);
+      expect([windows, unreadable.length]).toEqual([[], 1]);
+    },
+  );
 });
 
 describe("readWindows", () => {

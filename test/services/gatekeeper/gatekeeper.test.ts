@@ -385,13 +385,12 @@ describe("the record", () => {
     ]);
   });
 
-  it("has a gap for a window of more executions than a message holds, and all of them", () => {
-    for (let at = 0; at < 1_000; at += 100) {
-      report(Array.from({ length: 500 }, (_, index) => ended(`p-${at * 10 + index}`, 12.34)));
-      pass(100);
-    }
-    pass(1_000);
-    expect(rows("execution")).toHaveLength(5_000);
+  it("has a gap for a window of more queries than a message holds, and all of their executions", () => {
+    const statements = Array.from({ length: 1_300 }, (_, index) => ({ id: `${index}-`.padEnd(190, "q") }));
+    const all = columns(statements.map((_, index) => ended(`p-${index}`, 12.34)));
+    report([], { statements, executions: { ...all, statement: [...statements.keys()] } });
+    pass(2_000);
+    expect(rows("execution")).toHaveLength(1_300);
     expect(rows("gap")).toMatchObject([{ reason: expect.stringContaining("too large to be recorded") }]);
   });
 
@@ -570,6 +569,26 @@ describe("metrics windows", () => {
       max: 100,
     });
     expect(gatekeeper.resources()).toMatchObject({ cpu: { average: 55 }, timestamp: start + 1_000 });
+  });
+
+  it("tell what began in one tick and ended in one as one, by query, so that thousands a second find room in a row", () => {
+    listen();
+    pass(150);
+    report([ended("p-1", 20, 30), ended("p-2", 40, 40), ended("p-3", 110), ended("p-4", 130)]);
+    const many = Array.from({ length: 1_000 }, (_, at) => ended(`p-${10 + at}`, 2));
+    for (let batch = 0; batch < 4; batch++) {
+      report(many.map(({ id, ...one }) => ({ ...one, id: `${id}${String(batch).padStart(2, "0")}` })));
+    }
+    pass(1_500);
+    const [first] = rows("window");
+    expect(first).toMatchObject({
+      active: [
+        { query: 0, durationMs: expect.closeTo((4_000 * 2 + 60) / 4_002, 2), times: 4_002 },
+        { query: 0, from: 30, to: 150, durationMs: 120, times: 2 },
+      ],
+    });
+    expect(rows("gap")).toEqual([]);
+    expect(rows("execution")).toHaveLength(4_004);
   });
 
   it("are recorded when all that was active in them has ended, or after half a minute", () => {

@@ -143,8 +143,8 @@ describe("profiles of executions that last", () => {
   it.each([
     "",
     "{}",
-    '{"format":"evenkeel.profile/2"}',
-    '{"format":"evenkeel.profile/1","horizon":0,"queries":[],"windows":[["k",1,100,[0,0,1,1],[[],[],[]]]]}',
+    '{"format":"evenkeel.profile/3"}',
+    '{"format":"evenkeel.profile/2","horizon":0,"queries":[],"windows":[["k",1,100,[0,0,1,1,1],[[],[],[]]]]}',
   ])("are not restored from damaged bytes: %s", (text) => {
     expect(() => restoreProfiler(new TextEncoder().encode(text))).toThrow(EstimatorStateError);
   });
