@@ -18,6 +18,8 @@ export interface Measures {
   readonly peakToMean: number;
   /** The most that could have fallen due in one tick after the next had the scheduler died, in mean ticks of the worst resource. */
   readonly burst: number;
+  /** The dearest execution alone, in the same measure: no burst that holds one can be less. */
+  readonly dearestExecution: number;
   readonly planMsP50: number;
   readonly planMsP99: number;
 }
@@ -33,6 +35,7 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
   let [inBand, idle, arrived, executed] = [0, 0, 0, 0];
   let waitedInWindow = false;
   const bursts = [0, 0, 0];
+  const dearest = [0, 0, 0];
   let truth: ReturnType<Engine["truth"]> = new Map();
 
   return {
@@ -66,11 +69,13 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
       const due = new Map<number, number[]>();
       for (const { queryId, tick } of engine.queued()) {
         if (tick <= engine.tick + 1) continue;
+        const cost = truth.get(queryId) ?? [0, 0, 0];
         const sum = due.get(tick) ?? [0, 0, 0];
         due.set(
           tick,
-          sum.map((usage, r) => usage + (truth.get(queryId)?.[r] ?? 0)),
+          sum.map((usage, r) => usage + (cost[r] ?? 0)),
         );
+        for (const [r, usage] of cost.entries()) dearest[r] = Math.max(dearest[r] ?? 0, usage);
       }
       for (const sum of due.values())
         for (const [r, usage] of sum.entries()) bursts[r] = Math.max(bursts[r] ?? 0, usage);
@@ -98,6 +103,7 @@ export function createMeasures(engine: Engine, warmupTicks: number) {
         delayMax: rounded(quantile(all, 1), 2),
         peakToMean: rounded(Math.max(...peaks), 3),
         burst: rounded(Math.max(...bursts.map(overMean)), 2),
+        dearestExecution: rounded(Math.max(...dearest.map(overMean)), 2),
         planMsP50: rounded(quantile(planning, 0.5), 3),
         planMsP99: rounded(quantile(planning, 0.99), 3),
       };

@@ -1,77 +1,61 @@
-import { averageOf, type Box, bandAround, inBand } from "./band.ts";
+import { averageOf, type Box, bandAround, contains } from "./band.ts";
 import { type Item, sumOf } from "./item.ts";
 
 export type Pair = readonly [Item, Item];
 
-/** Finds disjoint pairs of near-equal sums among `items` (most pressing first); O(n^2) a search for n items. */
+/**
+ * Finds disjoint pairs of near-equal sums among `items` (most pressing first): those whose sums lie in a box are a
+ * graph's edges. O(n^2) a box for n items.
+ */
 export class PairSearch {
   readonly #items: readonly Item[];
+  /** The items in ascending order of cpu, and their costs in that order, three each. */
+  readonly #order: Int32Array;
   readonly #costs: Float64Array;
-  readonly #neighbours: Int32Array[];
+  /** Of the last box: each item's neighbours, n places each, and how many they are. */
+  readonly #neighbours: Int32Array;
+  readonly #count: Int32Array;
+  /** Neighbours not matched yet, where that is asked for. */
   readonly #degree: Int32Array;
   readonly #partner: Int32Array;
-  readonly #count: Int32Array;
+  #connected: Box | undefined;
 
   constructor(items: readonly Item[]) {
     this.#items = items;
     const n = items.length;
+    const cpu = items.map(({ cost }) => cost[0]);
+    this.#order = Int32Array.from(items.keys()).sort((a, b) => (cpu[a] ?? 0) - (cpu[b] ?? 0));
     this.#costs = new Float64Array(3 * n);
-    for (let i = 0; i < n; i++) this.#costs.set(items[i]?.cost ?? [0, 0, 0], 3 * i);
-    this.#neighbours = Array.from({ length: n }, () => new Int32Array(n));
+    for (const [at, i] of this.#order.entries()) this.#costs.set(items[i]?.cost ?? [0, 0, 0], 3 * at);
+    this.#neighbours = new Int32Array(n * n);
+    this.#count = new Int32Array(n);
     this.#degree = new Int32Array(n);
     this.#partner = new Int32Array(n);
-    this.#count = new Int32Array(n);
   }
 
-  #connect(box: Box): number {
-    const n = this.#items.length;
-    const c = this.#costs;
-    const [l0 = 0, l1 = 0, l2 = 0] = box.low;
-    const [h0 = 0, h1 = 0, h2 = 0] = box.high;
-    const degree = this.#degree.fill(0);
-    for (let i = 0; i < n; i++) {
-      const a0 = c[3 * i] ?? 0;
-      const a1 = c[3 * i + 1] ?? 0;
-      const a2 = c[3 * i + 2] ?? 0;
-      for (let j = i + 1; j < n; j++) {
-        const s0 = a0 + (c[3 * j] ?? 0);
-        if (s0 < l0 || s0 > h0) continue;
-        const s1 = a1 + (c[3 * j + 1] ?? 0);
-        if (s1 < l1 || s1 > h1) continue;
-        const s2 = a2 + (c[3 * j + 2] ?? 0);
-        if (s2 < l2 || s2 > h2) continue;
-        const ni = this.#neighbours[i];
-        const nj = this.#neighbours[j];
-        if (!ni || !nj) continue;
-        ni[degree[i] ?? 0] = j;
-        nj[degree[j] ?? 0] = i;
-        degree[i] = (degree[i] ?? 0) + 1;
-        degree[j] = (degree[j] ?? 0) + 1;
-      }
-    }
-    this.#count.set(degree);
-    return n;
+  /** At most so many disjoint pairs have their sums in the box: half of those that have a partner at all. */
+  atMost(box: Box): number {
+    this.#connect(box);
+    let some = 0;
+    for (const count of this.#count) if (count > 0) some++;
+    return some >> 1;
   }
 
   /** Disjoint pairs whose sums lie in the box: of the first items first, or as many as can be found. */
   match(box: Box, many: boolean): Pair[] {
-    const n = this.#connect(box);
+    this.#connect(box);
+    const n = this.#items.length;
     const degree = this.#degree;
+    degree.set(this.#count);
     const partner = this.#partner.fill(-1);
     for (let turn = 0; turn < n; turn++) {
-      let i = -1;
-      if (many) {
-        for (let v = 0; v < n; v++)
-          if (partner[v] === -1 && (degree[v] ?? 0) > 0 && (i === -1 || (degree[v] ?? 0) < (degree[i] ?? 0))) i = v;
-        if (i === -1) break;
-      } else if (partner[turn] === -1) i = turn;
-      else continue;
+      const i = many ? this.#loneliest() : turn;
+      if (i < 0) break;
+      if (partner[i] !== -1) continue;
       let best = -1;
-      const ni = this.#neighbours[i];
-      const count = this.#count[i] ?? 0;
-      for (let at = 0; at < count; at++) {
-        const j = ni?.[at] ?? 0;
-        if (partner[j] === -1 && (best === -1 || (degree[j] ?? 0) < (degree[best] ?? 0))) best = j;
+      for (let at = n * i, end = at + (this.#count[i] ?? 0); at < end; at++) {
+        const j = this.#neighbours[at] ?? 0;
+        if (partner[j] === -1 && (best === -1 || this.#before(j, best))) best = j;
       }
       if (best === -1) {
         this.#rematch(i);
@@ -88,15 +72,58 @@ export class PairSearch {
     return this.#matched();
   }
 
+  #connect(box: Box): void {
+    if (this.#connected === box) return;
+    this.#connected = box;
+    const n = this.#items.length;
+    const c = this.#costs;
+    const [l0 = 0, l1 = 0, l2 = 0] = box.low;
+    const [h0 = 0, h1 = 0, h2 = 0] = box.high;
+    const count = this.#count.fill(0);
+    // In order of cpu the partners of each lie side by side, the farther down the dearer it is.
+    let from = n;
+    for (let a = 0; a < n; a++) {
+      const [a0, a1, a2] = [c[3 * a] ?? 0, c[3 * a + 1] ?? 0, c[3 * a + 2] ?? 0];
+      while (from > 0 && a0 + (c[3 * from - 3] ?? 0) >= l0) from--;
+      for (let b = Math.max(from, a + 1); b < n && a0 + (c[3 * b] ?? 0) <= h0; b++) {
+        const s1 = a1 + (c[3 * b + 1] ?? 0);
+        if (s1 < l1 || s1 > h1) continue;
+        const s2 = a2 + (c[3 * b + 2] ?? 0);
+        if (s2 < l2 || s2 > h2) continue;
+        const [i, j] = [this.#order[a] ?? 0, this.#order[b] ?? 0];
+        const [ci, cj] = [count[i] ?? 0, count[j] ?? 0];
+        this.#neighbours[n * i + ci] = j;
+        this.#neighbours[n * j + cj] = i;
+        count[i] = ci + 1;
+        count[j] = cj + 1;
+      }
+    }
+  }
+
+  /** Of those left with a neighbour the one with the fewest; -1: none. */
+  #loneliest(): number {
+    let best = -1;
+    for (let i = 0; i < this.#items.length; i++)
+      if (this.#partner[i] === -1 && (this.#degree[i] ?? 0) > 0 && (best === -1 || this.#before(i, best))) best = i;
+    return best;
+  }
+
+  /** Fewer neighbours first, then the more pressing. */
+  #before(i: number, j: number): boolean {
+    const [di, dj] = [this.#degree[i] ?? 0, this.#degree[j] ?? 0];
+    return di < dj || (di === dj && i < j);
+  }
+
   /** Matches `i` with a neighbour whose partner finds another one: an augmenting path of three edges. */
   #rematch(i: number): void {
+    const n = this.#items.length;
     const partner = this.#partner;
-    for (let at = 0; at < (this.#count[i] ?? 0); at++) {
-      const j = this.#neighbours[i]?.[at] ?? 0;
+    for (let at = n * i, end = at + (this.#count[i] ?? 0); at < end; at++) {
+      const j = this.#neighbours[at] ?? 0;
       const k = partner[j] ?? -1;
       if (k === -1) continue;
-      for (let to = 0; to < (this.#count[k] ?? 0); to++) {
-        const l = this.#neighbours[k]?.[to] ?? 0;
+      for (let to = n * k, last = to + (this.#count[k] ?? 0); to < last; to++) {
+        const l = this.#neighbours[to] ?? 0;
         if (l === i || partner[l] !== -1) continue;
         partner[i] = j;
         partner[j] = i;
@@ -110,19 +137,18 @@ export class PairSearch {
   /** The pairs in the order of their first items. */
   #matched(): Pair[] {
     const pairs: Pair[] = [];
-    for (const [i, x] of this.#items.entries()) {
+    for (let i = 0; i < this.#items.length; i++) {
       const j = this.#partner[i] ?? -1;
-      const y = this.#items[j];
-      if (j > i && y) pairs.push([x, y]);
+      const [x, y] = [this.#items[i], this.#items[j]];
+      if (j > i && x && y) pairs.push([x, y]);
     }
     return pairs;
   }
 
   #leave(i: number): void {
-    const ni = this.#neighbours[i];
-    const count = this.#count[i] ?? 0;
-    for (let at = 0; at < count; at++) {
-      const j = ni?.[at] ?? 0;
+    const n = this.#items.length;
+    for (let at = n * i, end = at + (this.#count[i] ?? 0); at < end; at++) {
+      const j = this.#neighbours[at] ?? 0;
       this.#degree[j] = (this.#degree[j] ?? 0) - 1;
     }
     this.#degree[i] = 0;
@@ -133,6 +159,9 @@ export interface PairPlan {
   readonly pairs: readonly Pair[];
   readonly centre: readonly number[];
 }
+
+/** Times that a tried average is moved to what its pairs make. */
+const mostMoves = 4;
 
 /**
  * The best pairs for a window's remaining ticks: tries centres, moves each to the average that its pairs make, and
@@ -153,30 +182,35 @@ export function planPairs(problem: {
   let bestScore = -1;
   for (const first of centres) {
     if (!inTime() && bestScore >= 0) break;
+    const firstBox = bandAround(first, width);
     for (const many of [false, true]) {
       let centre = first;
-      for (let turn = 0; turn < 4; turn++) {
-        const box = bandAround(centre, width);
+      let box = firstBox;
+      for (let turn = 0; turn < mostMoves; turn++) {
+        // What cannot fill as many ticks as the best so far is not worth matching.
+        if (search.atMost(box) < Math.max(1, Math.min(need, best.pairs.length))) break;
         const pairs = search.match(box, many);
+        const weightOfPair = ([a, b]: Pair) => weightOf(a) + weightOf(b);
         if (many && pairs.length > need) {
-          const weight = new Map(pairs.map((pair) => [pair, weightOf(pair[0]) + weightOf(pair[1])]));
+          const weight = new Map(pairs.map((pair) => [pair, weightOfPair(pair)]));
           pairs.sort((a, b) => (weight.get(b) ?? 0) - (weight.get(a) ?? 0));
         }
         pairs.length = Math.min(need, pairs.length);
         if (pairs.length === 0) break;
-        const usages = [...realised, ...pairs.map(sumOf)];
-        const missing = need - pairs.length;
-        for (let i = 0; i < missing; i++) usages.push([...centre]);
-        if (inBand(usages, width)) {
-          let score = 1000 * pairs.length;
-          for (const pair of pairs) for (const item of pair) score += weightOf(item);
+        const missing = Array.from({ length: need - pairs.length }, () => centre);
+        const usages = [...realised, ...pairs.map(sumOf), ...missing];
+        const average = averageOf(usages);
+        const band = bandAround(average, width);
+        if (usages.every((usage) => contains(band, usage))) {
+          const score = pairs.reduce((sum, pair) => sum + weightOfPair(pair), 1000 * pairs.length);
           if (score > bestScore) {
             bestScore = score;
             best = { pairs, centre };
           }
           break;
         }
-        centre = averageOf(usages);
+        centre = average;
+        box = band;
       }
       if (bestScore >= 1000 * need) break;
     }
