@@ -23,7 +23,8 @@ const enough = 120;
 
 /** What the steering reaches: the share of windows in band, and of executions within the latency budget. */
 export class Outcome {
-  #credit = 0;
+  /** It begins just before it is overdrawn: few are to be late in the first minutes, too. */
+  #credit = 1 - leastOverdrawn;
   #inBand = 0;
   #late = allowedLate;
   #windows = 0;

@@ -1,3 +1,4 @@
+import { isInBand } from "../../../../core/workload/measures.ts";
 import { defaultKnobs } from "../../../../core/workload/steering/knobs.ts";
 import { createSteering } from "../../../../core/workload/steering/steering.ts";
 import type {
@@ -73,4 +74,16 @@ export function createLoop(options: {
       return { step, placements };
     },
   };
+}
+
+/** The share of windows in band over `ticks` ticks after `warmup`. */
+export function shareInBand(loop: Loop, ticks: number, warmup = 600): number {
+  let [windows, level] = [0, 0];
+  for (let at = 0; at < warmup + ticks; at++) {
+    const { window } = loop.tick().step;
+    if (!window || at < warmup) continue;
+    windows++;
+    if (isInBand(window)) level++;
+  }
+  return level / windows;
 }

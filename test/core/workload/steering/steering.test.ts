@@ -3,7 +3,7 @@ import { isInBand } from "../../../../core/workload/measures.ts";
 import { defaultKnobs } from "../../../../core/workload/steering/knobs.ts";
 import type { SteeringApi } from "../../../../core/workload/types.ts";
 import type { Engine } from "../../../../sim-server/database/engine.ts";
-import { createLoop, exact, type Loop, observationOf, truthOf } from "./loop.ts";
+import { createLoop, type Loop, observationOf, shareInBand } from "./loop.ts";
 
 /** The mean CPU usage of a tick over `ticks` ticks. */
 function meanUsage(loop: Loop, ticks: number): number {
@@ -13,18 +13,6 @@ function meanUsage(loop: Loop, ticks: number): number {
     sum += loop.engine.lastUsage()[0];
   }
   return sum / ticks;
-}
-
-/** The share of windows in band over `ticks` ticks after `warmup`. */
-function shareInBand(loop: Loop, ticks: number, warmup = 600): number {
-  let [windows, level] = [0, 0];
-  for (let at = 0; at < warmup + ticks; at++) {
-    const { window } = loop.tick().step;
-    if (!window || at < warmup) continue;
-    windows++;
-    if (isInBand({ cpu: window.cpu, io: window.io, memory: window.memory })) level++;
-  }
-  return level / windows;
 }
 
 /**
@@ -180,116 +168,6 @@ describe("steering by /delay alone", () => {
     expect(worstBurst(3)).toBeLessThanOrEqual(4.5);
     // The same measure sees rolling holds without a bound.
     expect(worstBurst(1000)).toBeGreaterThan(10);
-  });
-});
-
-describe("steering what it does not know", () => {
-  it("delays nothing while no costs are known, and says so", () => {
-    const loop = createLoop({ costs: () => new Map() });
-    for (let at = 0; at < 200; at++) expect(loop.tick().placements).toEqual([]);
-    expect(loop.steering.status()).toMatchObject({
-      mode: "learning",
-      advice: expect.stringContaining("no costs are known"),
-    });
-  });
-
-  it("delays nothing while most of the traffic has no known cost", () => {
-    const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(0, 10)) });
-    for (let at = 0; at < 300; at++) loop.tick();
-    expect(loop.steering.status().advice).toMatch(/the costs of \d+% of the executions are unknown/);
-    expect(loop.tick().placements).toEqual([]);
-  });
-
-  it("notices costs that do not fit what the server reports, and begins again when they do", () => {
-    const wrong = (engine: Engine) =>
-      new Map(
-        [...truthOf(engine)].map(
-          ([
-            id,
-            {
-              mean: [a, b, c],
-            },
-          ]) => [id, exact([2 * a, b, c])],
-        ),
-      );
-    const loop = createLoop({ costs: wrong });
-    for (let at = 0; at < 300; at++) loop.tick();
-    expect(loop.steering.status()).toMatchObject({ mode: "learning", advice: expect.stringContaining("stale") });
-    loop.steering.setCosts(truthOf(loop.engine), exact([47, 47, 47]));
-    for (let at = 0; at < 300; at++) loop.tick();
-    expect(loop.steering.status().mode).toBe("steering");
-  });
-
-  it.each([
-    [0.01, "steering"],
-    [0.12, "learning"],
-  ])("with costs known to %d it is %s", (relative, mode) => {
-    const uncertain = (engine: Engine) =>
-      new Map(
-        [...truthOf(engine)].map(([id, cost]) => {
-          const [cpu, io, memory] = cost.mean;
-          return [id, { ...cost, sd: [relative * cpu, relative * io, relative * memory] as const }];
-        }),
-      );
-    const loop = createLoop({ costs: uncertain });
-    let placed = 0;
-    for (let at = 0; at < 300; at++) placed += loop.tick().placements.length;
-    expect(placed > 0).toBe(mode === "steering");
-    expect(loop.steering.status()).toMatchObject({ mode });
-  });
-
-  it("goes back to no delays when windows planned by wrong costs do not come, and tries again later", () => {
-    // Off by a fifth either way, and sure of it: averages over a window hide it, ticks do not.
-    const wrong = (engine: Engine) =>
-      new Map(
-        [...truthOf(engine)].map(([id, { mean }], at) => {
-          const off = (r: number) => 1 + 0.2 * (((at >> r) % 2) * 2 - 1);
-          return [id, exact([mean[0] * off(0), mean[1] * off(1), mean[2] * off(2)])];
-        }),
-      );
-    const loop = createLoop({ costs: wrong });
-    const steeredIn = (ticks: number) => {
-      let steered = 0;
-      for (let at = 0; at < ticks; at++) {
-        loop.tick();
-        if (loop.steering.status().mode === "steering") steered++;
-      }
-      return steered / ticks;
-    };
-    steeredIn(400);
-    expect(loop.steering.status().advice).toMatch(/windows planned to be level are not.*tried again/);
-    expect(steeredIn(1800)).toBeLessThan(0.35);
-    // The pause is not cut short by new costs, which come each minute; when it ends, they are tried.
-    loop.steering.setCosts(truthOf(loop.engine), exact([47, 47, 47]));
-    expect(steeredIn(3600)).toBeGreaterThan(0.3);
-  });
-
-  it("gives unsure costs a window to themselves, where none would be level, once between estimates", () => {
-    const costsTo = (sd: number) => (engine: Engine) =>
-      new Map([...truthOf(engine)].map(([id, cost]) => [id, { ...cost, sd: [sd, sd, sd] as const }]));
-    const shown = (loop: Loop) => {
-      const alone: string[] = [];
-      for (let at = 0; at < 1200; at++) {
-        const [only, ...others] = loop.tick().step.window?.ticks.flat() ?? [];
-        if (only !== undefined && others.length === 0) alone.push(only);
-      }
-      return alone;
-    };
-    const loop = createLoop({ costs: costsTo(1), parameters: { arrivals: { mean: 0.009 } } });
-    const once = shown(loop);
-    expect(once.length).toBeGreaterThan(3);
-    expect(new Set(once).size).toBe(once.length);
-    loop.steering.setCosts(costsTo(1)(loop.engine), exact([47, 47, 47]));
-    expect(shown(loop).some((query) => once.includes(query))).toBe(true);
-    const sure = createLoop({ costs: costsTo(0.1), parameters: { arrivals: { mean: 0.009 } } });
-    // What is sure runs alone too rather than none, but not each query once.
-    const alone = shown(sure);
-    expect(new Set(alone).size).toBeLessThan(0.9 * alone.length);
-  });
-
-  it("runs a query never seen among known ones", () => {
-    const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(1)) });
-    expect(shareInBand(loop, 1000)).toBeGreaterThan(0.3);
   });
 });
 
