@@ -5,18 +5,20 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Pool } from "pg";
+import { prepareBackground, transaction } from "../demo/postgres/background.ts";
 import { createGate, type Gate } from "../gate/src/gate.ts";
 import { gatePool } from "../gate/src/pg.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { ProcessTree } from "../services/sampler/process-tree.ts";
 import { canPin, cpuUs, pin, startGatekeeper } from "./gate/processes.ts";
-import { countedMs, type Statement, throughputOf } from "./gate/throughput.ts";
+import { countedMs, type Load, throughputOf } from "./gate/throughput.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `An application before a real PostgreSQL, through the gate (mode observe, a gatekeeper at work) and without it, in
-short turns one after the other. Two statements: a point query (the application does nothing but wait for the next one),
-and a query of about a millisecond of PostgreSQL's time. Each twice: the gatekeeper on a core of its own, application and
-PostgreSQL on another (as in production, where it is elsewhere), and all on the same cores.
+short turns one after the other: a point query (the application does nothing but wait for the next one), a query of
+about a millisecond of PostgreSQL's time, a transaction of pgbench's kind (seven statements), and a report of some tens of
+milliseconds. The first two also with the gatekeeper on a core of its own, application and PostgreSQL on another (as in
+production, where it is elsewhere).
 
   bench gate [options]
 
@@ -24,8 +26,8 @@ PostgreSQL on another (as in production, where it is elsewhere), and all on the 
   --clients <n>   connections that run statements one after the other (8)
   --json          one JSON line for machines
 
-throughput...    statements a second through the gate over those without it: median of neighbouring turns
-cpu...           processor time of a statement without the gate over that through it, in application and PostgreSQL; with
+throughput...    a second through the gate over those without it: median of neighbouring turns
+cpu...           processor time of one without the gate over that through it, in application and PostgreSQL; with
                  "All": the gatekeeper's, too. What throughput comes to on full cores, whatever else runs on the machine
 gateCpuUs        processor time in the application's process that a statement takes more through the gate
 gatekeeperCpuUs  processor time of the gatekeeper for each execution
@@ -39,6 +41,7 @@ const burstReports = 16;
 const warmUpMs = 6_000;
 
 type Runner = Pick<Gate, "run">;
+type Statement = () => [text: string, values: number[]];
 let asked = 0;
 
 const point: Statement = () => {
@@ -53,6 +56,9 @@ const millisecond: Statement = () => {
   return asked % literalEvery === 0 ? [`${text} ${-(asked % 50)}`, []] : [`${text} $1`, [-(asked % 50)]];
 };
 const report: Statement = () => ["select sum(sqrt(n)) from generate_series(1, $1) n", [200_000]];
+const each = (statement: Statement): Load => {
+  return (pool) => pool.query(...statement());
+};
 const bare: Runner = { run: async (_, fn) => fn() };
 
 /** Called by `bench/main.ts`. */
@@ -88,13 +94,14 @@ export async function gate(args: string[]): Promise<void> {
       onWarning: ({ message }) => process.stderr.write(`${message}\n`),
     });
     await Promise.all(Array.from({ length: burstReports }, () => pool.query("select pg_sleep(0.1)")));
-    const throughput = (statement: Statement) =>
+    await prepareBackground(pool);
+    const throughput = (load: Load) =>
       throughputOf({
         pool,
         gated: gatePool(pool, observing),
         clients,
-        statement,
-        ms: ms / 6,
+        load,
+        ms: ms / 8,
         gatekeeperUs: () => cpuUs(gatekeeper.pid),
         postgresUs,
       });
@@ -107,23 +114,34 @@ export async function gate(args: string[]): Promise<void> {
       pin(here, "0");
       pin([gatekeeper.pid], "1");
     }
-    const apart = ownCore ? { point: await throughput(point), millisecond: await throughput(millisecond) } : undefined;
+    const apart = ownCore
+      ? { point: await throughput(each(point)), millisecond: await throughput(each(millisecond)) }
+      : undefined;
     if (ownCore) pin([...here, gatekeeper.pid], `0-${availableParallelism() - 1}`);
-    const shared = { point: await throughput(point), millisecond: await throughput(millisecond) };
+    const shared = {
+      point: await throughput(each(point)),
+      millisecond: await throughput(each(millisecond)),
+      transaction: await throughput((through) => transaction(through, Math.random)),
+      report: await throughput(each(report)),
+    };
     const [calls = [], bareCalls = []] = await overheads(
       [observing, bare],
       (runner) => steady(pool, runner, clients),
-      ms / 6,
+      ms / 8,
     );
-    const [burst = [], bareBurst = []] = await overheads([observing, bare], (runner) => burstOf(pool, runner), ms / 6);
+    const [burst = [], bareBurst = []] = await overheads([observing, bare], (runner) => burstOf(pool, runner), ms / 8);
     await observing.close();
     const result = {
       throughputOwnCore: share(apart?.millisecond.ratio),
       throughputOwnCorePoint: share(apart?.point.ratio),
       throughputShared: share(shared.millisecond.ratio),
       throughputSharedPoint: share(shared.point.ratio),
+      throughputSharedTransaction: share(shared.transaction.ratio),
+      throughputSharedReport: share(shared.report.ratio),
       cpuMillisecond: share(shared.millisecond.cpu),
       cpuPoint: share(shared.point.cpu),
+      cpuTransaction: share(shared.transaction.cpu),
+      cpuReport: share(shared.report.cpu),
       cpuMillisecondAll: share(shared.millisecond.cpuAll),
       cpuPointAll: share(shared.point.cpuAll),
       perSecondPoint: rounded(shared.point.ungated, 0),

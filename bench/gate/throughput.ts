@@ -1,4 +1,4 @@
-/** Statements a second and processor time, without the gate and through it, in turns. */
+/** Pieces of work a second and processor time, without the gate and through it, in turns. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { quantile } from "../smoothing/options.ts";
@@ -7,11 +7,12 @@ import { quantile } from "../smoothing/options.ts";
 const settleMs = 200;
 export const countedMs = 400;
 
-export type Statement = () => [text: string, values: number[]];
+/** What a connection does again and again: a statement, or a transaction. */
+export type Load = (pool: Pool) => Promise<unknown>;
 
 interface Turn {
   readonly perSecond: number;
-  /** Of this process, each statement. */
+  /** Of this process, each piece of work. */
   readonly cpuUs: number;
   readonly postgresUs: number;
   readonly gatekeeperUs: number;
@@ -21,7 +22,7 @@ export interface ThroughputOptions {
   readonly pool: Pool;
   readonly gated: Pool;
   readonly clients: number;
-  readonly statement: Statement;
+  readonly load: Load;
   readonly ms: number;
   /** Their processor time so far. */
   readonly gatekeeperUs: () => number;
@@ -29,21 +30,13 @@ export interface ThroughputOptions {
 }
 
 /** Turns without and with the gate, neither always first; medians over pairs of neighbouring turns. */
-export async function throughputOf({
-  pool,
-  gated,
-  clients,
-  statement,
-  ms,
-  gatekeeperUs,
-  postgresUs,
-}: ThroughputOptions) {
+export async function throughputOf({ pool, gated, clients, load, ms, gatekeeperUs, postgresUs }: ThroughputOptions) {
   const turn = async (through: Pool): Promise<Turn> => {
     let done = 0;
     let over = false;
     const client = async () => {
       while (!over) {
-        await through.query(...statement());
+        await load(through);
         done++;
       }
     };

@@ -42,7 +42,8 @@ export async function runBackground(
   return done;
 }
 
-async function transaction(pool: pg.Pool, random: () => number): Promise<void> {
+/** One of them. */
+export async function transaction(pool: pg.Pool, random: () => number): Promise<void> {
   const aid = 1 + Math.floor(random() * accounts);
   const tid = 1 + Math.floor(random() * tellers);
   const delta = Math.floor(random() * 10_001) - 5_000;

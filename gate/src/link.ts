@@ -14,9 +14,13 @@ export interface LinkOptions extends Pick<GateOptions, "database" | "role" | "on
   readonly warn: (warning: GateWarning) => void;
 }
 
-/** Batches are so far apart at the least; the first after a pause goes at once. */
-const pauseMs = 40;
-/** The gatekeeper says something every tick: silent for so long it is away. */
+/**
+ * Batches are so far apart at the least; the first after a pause goes at once. Each costs as much as some hundred calls. Where
+ * work is held its scheduler should hear soon what runs; else it is enough to be told well before the gatekeeper takes a
+ * process for one that had told everything (`quietMs` there).
+ */
+const pausesMs = { enforce: 40, shadow: 40, observe: 200 };
+/** The gatekeeper says something every few ticks: silent for so long it is away. */
 const silenceMs = 1_000;
 const postWithinMs = 1_000;
 const retryMs = { first: 100, longest: 2_000 };
@@ -59,10 +63,14 @@ export class Link {
     return this.#holds.size;
   }
 
+  get #pauseMs(): number {
+    return pausesMs[this.#options.mode];
+  }
+
   /** Something is to be told. */
   told(): void {
     if (this.#planned || this.#posting || this.#closing || this.#state === "down") return;
-    this.#plan(this.#postedAt + pauseMs - performance.now());
+    this.#plan(this.#postedAt + this.#pauseMs - performance.now());
   }
 
   /** Asks the gatekeeper and returns when it lets go, when `ms` have passed, or when it is away: whatever comes first. */
@@ -95,7 +103,7 @@ export class Link {
     while (performance.now() < until) {
       const sent = await this.#post();
       if (!sent || this.record.settled) break;
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setTimeout(resolve, pausesMs.enforce));
     }
     clearInterval(this.#watch);
     this.#unfollow?.();
@@ -150,7 +158,8 @@ export class Link {
     if (wrong === undefined) {
       for (const { event } of firsts) this.#holds.answered(event.id);
       if (this.#unfollow === undefined && !this.#closing) this.#follow();
-      if (this.record.untold > 0 || this.#firsts.length > 0) this.#plan(this.#firsts.length > 0 ? 0 : pauseMs);
+      if (this.#firsts.length > 0 || this.record.full) this.#plan(0);
+      else if (this.record.untold > 0) this.#plan(this.#pauseMs);
       return true;
     }
     this.#lose(`the gatekeeper does not answer as it should: ${wrong}`);

@@ -70,6 +70,11 @@ export class Record {
     return this.#untold.length + (this.#lost ? 1 : 0);
   }
 
+  /** Whether what is to be told fills a batch. */
+  get full(): boolean {
+    return this.#untold.length >= batchExecutions;
+  }
+
   /** Whether all has been told and is on the gatekeeper's disk. */
   get settled(): boolean {
     return this.untold === 0 && this.#unconfirmed.length === 0;

@@ -32,6 +32,8 @@ type Placements = Parameters<ServerHost["place"]>[1];
 const settleMs = 40;
 /** A tick waits so many ticks for its usage. */
 const usagePatienceTicks = 2;
+/** Processes of applications hear every so many ticks that the gatekeeper is there; silent for a second it is away. */
+const aliveTicks = 3;
 /** Without samples for so long there is no sampler, and nothing waits for one. */
 const samplerSilenceMs = 1_000;
 
@@ -49,6 +51,7 @@ export class Gatekeeper implements ServerHost {
   readonly #startedAt: number;
   #lastTick = -1;
   #recordedTick = -1;
+  #aliveTick = Number.NEGATIVE_INFINITY;
   #fence = 0;
   #sampledAt = Number.NEGATIVE_INFINITY;
   #resources: (Metrics & { timestamp: number }) | undefined;
@@ -203,6 +206,8 @@ export class Gatekeeper implements ServerHost {
     if (this.#recordedTick === this.#lastTick) return;
     this.#recordedTick = this.#lastTick;
     if (journal.write()) this.#applications.written();
+    if (this.#lastTick < this.#aliveTick + aliveTicks) return;
+    this.#aliveTick = this.#lastTick;
     this.#applications.alive();
   }
 

@@ -21,7 +21,7 @@ export interface Process {
 /** A process without a stream for so long is taken to have died. */
 const graceMs = 5_000;
 /** A process tells what it begins at once unless it told something just before: after this much silence nothing is untold. */
-const quietMs = 300;
+const quietMs = 500;
 const mostProcesses = 512;
 
 export class Processes {

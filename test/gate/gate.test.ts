@@ -376,6 +376,29 @@ describe("results", () => {
 });
 
 describe("the record", () => {
+  it.each([
+    ["observe", 6],
+    ["enforce", 25],
+  ] as const)("is told in batches, in mode %s of up to %d a second", async (mode, most) => {
+    const gate = await connectedGate({ mode });
+    const before = gatekeeper.batches;
+    for (let call = 0; call < 200; call++) {
+      void gate.run({ id: "q", deferBy: 0 }, () => call);
+      await jest.advanceTimersByTimeAsync(5);
+      if (call % 20 === 0) gatekeeper.write();
+    }
+    expect(gatekeeper.batches - before).toBeLessThanOrEqual(most);
+    await pass(500);
+    expect(gatekeeper.disk.size).toBe(200);
+  });
+
+  it("is told at once when a batch is full, and again so long as one is", async () => {
+    const gate = await connectedGate({ mode: "observe" });
+    for (let call = 0; call < 4_500; call++) void gate.run({ id: "q", deferBy: 0 }, () => call);
+    await pass(210);
+    expect(gatekeeper.disk.size).toBeGreaterThanOrEqual(4_000);
+  });
+
   it("has what ran while the gatekeeper was away, once", async () => {
     const gate = await connectedGate();
     gatekeeper.restart();
