@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { levelShare, percentile } from "../core/workload/measures.ts";
+import { promiseOf } from "../core/workload/pacing/floor.ts";
 import { DemoApplication, type ReportLine } from "../local/demo-application.ts";
 import { createPostgresSession, type Session } from "../local/session.ts";
 import { writeTpchQueries } from "../local/tpch.ts";
@@ -27,6 +28,7 @@ interface DemoOptions {
 }
 
 const burstSeconds = 12;
+const band = 0.1;
 /** Two cycles of bursts for the planner's mean, and time for what it holds to settle. */
 const settleSeconds = 72;
 
@@ -109,9 +111,15 @@ async function demo(options: DemoOptions, directory: string): Promise<ExitStatus
     }
     line.say(`Measuring ${bursts * burstSeconds} s with the gate.`);
     await show(line, seconds, from, bursts * burstSeconds, stop);
-    const after = judge(seconds, gated.reports, from, from + bursts * burstSeconds * 1_000);
+    const until = from + bursts * burstSeconds * 1_000;
+    const after = judge(seconds, gated.reports, from, until);
+    const promise = promiseOf(await floorOf(session), band);
     line.clear();
     print(`\nWithout the gate: ${before}\nWith the gate:    ${after}\n`);
+    if (promise.why) {
+      const used = busySeconds(seconds, gated.reports, from, until);
+      print(`Here ${promise.why}, which ${withinBand(used, promise.width)} keep.\n`);
+    }
     if (!once) print("It goes on until Ctrl-C.");
     while (!once && !stop.aborted) await show(line, seconds, Date.now(), burstSeconds, stop);
     await gated.stop();
@@ -133,6 +141,12 @@ async function steers(session: Session, line: LiveLine): Promise<boolean> {
   const { mode, advice } = answer.value;
   line.show(`the scheduler is ${mode}${advice ? `: ${advice}` : ""}`);
   return mode === "steering";
+}
+
+/** The narrowest band that can be kept, as the scheduler has it; undefined while it is not known. */
+async function floorOf(session: Session) {
+  const answer = await ask(`${session.schedulerUrl}/status`, schedulerStatus, undefined);
+  return answer.ok ? answer.value.floor : undefined;
 }
 
 async function show(
@@ -200,20 +214,33 @@ function bars(seconds: readonly Second[], left: number): string {
   return `${drawn} ${Math.round(latest.at(-1) ?? 0)} ms of processor time in the last second; ${left} s to go`;
 }
 
-/** What the seconds and reports between two moments (Unix ms) come to, in a line. */
-function judge(seconds: readonly Second[], reports: readonly ReportLine[], from: number, until: number): string {
+/** CPU ms of the seconds between two moments (Unix ms) in which reports waited or ran. */
+function busySeconds(
+  seconds: readonly Second[],
+  reports: readonly ReportLine[],
+  from: number,
+  until: number,
+): readonly number[] {
   const busy = seconds.filter(
     (one) =>
       one.from >= from &&
       one.to <= until &&
       reports.some(({ arrivedAt, endedAt }) => arrivedAt < one.to && endedAt > one.from),
   );
-  const used = busy.map(({ cpuMs }) => cpuMs);
+  return busy.map(({ cpuMs }) => cpuMs);
+}
+
+function withinBand(used: readonly number[], width: number): string {
+  return `${Math.round((levelShare(used, width) ?? 0) * used.length)} of ${used.length} busy seconds`;
+}
+
+/** What the seconds and reports between two moments (Unix ms) come to, in a line. */
+function judge(seconds: readonly Second[], reports: readonly ReportLine[], from: number, until: number): string {
+  const used = busySeconds(seconds, reports, from, until);
   const within = reports.filter(({ arrivedAt }) => arrivedAt >= from && arrivedAt < until);
   const delays = within.map(({ arrivedAt, begunAt }) => (begunAt - arrivedAt) / 1_000).sort((a, b) => a - b);
   const mean = used.reduce((sum, one) => sum + one, 0) / Math.max(1, used.length);
-  const inBand = Math.round((levelShare(used) ?? 0) * used.length);
   const delay = (share: number) => (percentile(delays, share) ?? 0).toFixed(1);
   const range = `highest ${Math.round(Math.max(0, ...used))}, lowest ${used.length === 0 ? 0 : Math.round(Math.min(...used))}`;
-  return `${inBand} of ${used.length} busy seconds within 10% of their mean (${Math.round(mean)} ms; ${range}); ${within.length} reports, held for ${delay(0.5)} s (median), ${delay(0.95)} s (95%), ${delay(1)} s (longest)`;
+  return `${withinBand(used, band)} within 10% of their mean (${Math.round(mean)} ms; ${range}); ${within.length} reports, held for ${delay(0.5)} s (median), ${delay(0.95)} s (95%), ${delay(1)} s (longest)`;
 }

@@ -1,7 +1,7 @@
 /** One run: naive, then gated, on a stand that may have seen runs before. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { levelShare } from "../../core/workload/measures.ts";
-import { nearestPromise } from "../../core/workload/pacing/floor.ts";
+import { promiseOf } from "../../core/workload/pacing/floor.ts";
 import { burstEveryMs } from "../../demo/postgres/reports.ts";
 import type { DemoApplication } from "../../local/demo-application.ts";
 import { quantile, rounded } from "../smoothing/options.ts";
@@ -23,6 +23,7 @@ export interface RunOptions {
 const band = 0.1;
 const learnMs = 240_000;
 
+/** Its figures, and in one line why the band is not promised; null where it is. */
 export async function measureRun(stand: Stand, options: RunOptions) {
   const { bursts, warmup, say, trace, signal } = options;
   const { meter } = stand;
@@ -71,8 +72,9 @@ export async function measureRun(stand: Stand, options: RunOptions) {
   const delays = countedReports.gated.map(({ arrivedAt, begunAt }) => (begunAt - arrivedAt) / 1_000);
   const used = { naive: meter.between(naive.from, naive.to), gated: meter.between(gated.from, gated.to) };
   const each = lastingMs / 1_000;
-  const promised = scheduler?.floor ? Math.max(band, nearestPromise(scheduler.floor.width)) : null;
-  return {
+  const promise = promiseOf(scheduler?.floor, band);
+  const promised = scheduler?.floor ? promise.width : null;
+  const figures = {
     inBandNaive: rounded(levelShare(seconds.naive) ?? 0, 3),
     inBandGated: rounded(levelShare(seconds.gated) ?? 0, 3),
     inBandGatedAnyPhase: rounded(inBandAnyPhase(gated), 3),
@@ -98,6 +100,7 @@ export async function measureRun(stand: Stand, options: RunOptions) {
     resultsEqual: sameResults(countedReports.naive, countedReports.gated, bursts),
     warmupSeconds: (counted * burstEveryMs) / 1_000,
   };
+  return { figures, promise: promise.why };
 }
 
 /** Ends the bursts before `at` (Unix ms), and comes back once the meter has read beyond it. */

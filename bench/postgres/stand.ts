@@ -14,11 +14,11 @@ import { workloadEnvironment } from "../../platform/environment.ts";
 import { readCosts } from "../../platform/tables/costs.ts";
 import { Meter } from "./meter.ts";
 
-/** What is read of the scheduler's status. `floor.width`: half the narrowest band that can be kept, relative. */
+/** What is read of the scheduler's status. `floor.width`: half the narrowest band that can be kept, relative; `reason`: why. */
 const status = z.object({
   mode: z.string(),
   lateShare: z.number().nullable(),
-  floor: z.object({ width: z.number() }).optional(),
+  floor: z.object({ width: z.number(), reason: z.string() }).optional(),
 });
 
 export interface Stand {

@@ -1,4 +1,4 @@
-import { nearestPromise } from "../../core/workload/pacing/floor.ts";
+import { promiseOf } from "../../core/workload/pacing/floor.ts";
 import type { Clockwork, Knobs, SteeringStatus } from "../../core/workload/types.ts";
 import type { KnobsChange } from "../../platform/scheduler-status.ts";
 
@@ -30,22 +30,20 @@ export function budgetAdvice(
 /** No band is promised that executions which cannot be split do not allow: the nearest that can be kept is. */
 export class BandPromise {
   /** A narrower band than can be kept that was asked for last. */
-  #wish: { wished: number; promised: number; reason: string } | undefined;
+  #wish: { promised: number; why: string } | undefined;
 
   /** The change as it is made. @param floor the narrowest band that can be kept, where one is known */
   made(change: KnobsChange, floor: SteeringStatus["floor"]): KnobsChange {
     const { bandWidth: wished } = change;
     if (wished === undefined) return change;
-    const promised = floor && floor.width > wished ? nearestPromise(floor.width) : wished;
-    this.#wish = promised === wished ? undefined : { wished, promised, reason: floor?.reason ?? "" };
-    return { ...change, bandWidth: promised };
+    const { width, why } = promiseOf(floor, wished);
+    this.#wish = why === null ? undefined : { promised: width, why };
+    return { ...change, bandWidth: width };
   }
 
   /** Null unless the promise made in a wish's place is in force. */
   advice(bandWidth: number): string | null {
     if (!this.#wish || this.#wish.promised !== bandWidth) return null;
-    const { wished, promised, reason } = this.#wish;
-    const percent = (share: number) => `±${Number((100 * share).toPrecision(3))}%`;
-    return `a band of ${percent(wished)} cannot be kept: ${reason}; ${percent(promised)} is promised instead`;
+    return this.#wish.why;
   }
 }

@@ -52,7 +52,18 @@ export function floorOf(
   return bounds.reduce((worst, bound) => (bound.width > worst.width ? bound : worst));
 }
 
-/** The nearest whole percent at or above the floor: what can be promised where less was wished. */
-export function nearestPromise(width: number): number {
+/** The half width that can be promised where `wished` was, and in one line why that is not it; null where it is. */
+export function promiseOf(floor: Floor | undefined, wished: number): { width: number; why: string | null } {
+  if (!floor || floor.width <= wished) return { width: wished, why: null };
+  const width = nearestPromise(floor.width);
+  const percent = (share: number) => `±${Number((100 * share).toPrecision(3))}%`;
+  return {
+    width,
+    why: `a band of ${percent(wished)} cannot be kept: ${floor.reason}; the nearest promise is ${percent(width)}`,
+  };
+}
+
+/** The nearest whole percent at or above the floor. */
+function nearestPromise(width: number): number {
   return Math.min(0.99, Math.ceil(width * 100 - 1e-9) / 100);
 }

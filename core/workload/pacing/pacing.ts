@@ -14,7 +14,7 @@ import type {
 } from "../types.ts";
 import { Arrivals } from "./arrivals.ts";
 import { fillSecond } from "./fill.ts";
-import { type Floor, floorOf, nearestPromise } from "./floor.ts";
+import { type Floor, floorOf, promiseOf } from "./floor.ts";
 import type { Item } from "./item.ts";
 import { Level } from "./level.ts";
 import { type Profile, profileOf } from "./profiles.ts";
@@ -201,8 +201,8 @@ class PacingSteering implements Steering {
 
   #advice(floor: Floor | undefined): string | null {
     const { bandWidth, latencyP95Seconds } = this.#knobs;
-    if (floor && floor.width > bandWidth)
-      return `a band of ±${percent(bandWidth)} cannot be kept: ${floor.reason}; the nearest promise is ±${percent(nearestPromise(floor.width))}`;
+    const { why } = promiseOf(floor, bandWidth);
+    if (why !== null) return why;
     if (this.#lateShare > mostLate)
       return `${percent(this.#lateShare)} of executions wait longer than ${latencyP95Seconds} s: more arrives than this budget allows to level`;
     return null;

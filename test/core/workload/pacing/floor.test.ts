@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { floorOf, nearestPromise } from "../../../../core/workload/pacing/floor.ts";
+import { floorOf, promiseOf } from "../../../../core/workload/pacing/floor.ts";
 
 const profiles = (...works: readonly (readonly [workMs: number, durationMs?: number])[]) =>
   new Map(works.map(([workMs, durationMs = workMs], at) => [`q${at}`, { workMs, durationMs, sdMs: 0 }]));
@@ -28,7 +28,15 @@ describe("the floor of a band", () => {
     expect(floorOf(profiles([10]), 0, 0, 1_000)).toBeUndefined();
   });
 
-  it("gives the nearest whole percent that can be promised", () => {
-    expect([0.066, 0.07, 3].map(nearestPromise)).toEqual([0.07, 0.07, 0.99]);
+  it("gives the nearest whole percent that can be promised where less was wished, and why", () => {
+    const promised = (width: number) => promiseOf({ width, reason: "the longest query is too long" }, 0.05);
+    expect([0.066, 0.07, 3].map((width) => promised(width).width)).toEqual([0.07, 0.07, 0.99]);
+    expect(promised(0.066).why).toBe(
+      "a band of ±5% cannot be kept: the longest query is too long; the nearest promise is ±7%",
+    );
+    expect([promised(0.05), promiseOf(undefined, 0.1)]).toEqual([
+      { width: 0.05, why: null },
+      { width: 0.1, why: null },
+    ]);
   });
 });
