@@ -11,7 +11,7 @@ import { gatePool } from "../gate/src/pg.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { ProcessTree } from "../services/sampler/process-tree.ts";
 import { canPin, cpuUs, pin, startGatekeeper } from "./gate/processes.ts";
-import { countedMs, type Load, throughputOf } from "./gate/throughput.ts";
+import { type Load, throughputOf, turnMs } from "./gate/throughput.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
 
 const help = `An application before a real PostgreSQL, through the gate (mode observe, a gatekeeper at work) and without it, in
@@ -22,7 +22,7 @@ production, where it is elsewhere).
 
   bench gate [options]
 
-  --seconds <n>   of all turns together (40)
+  --seconds <n>   of all turns together (60)
   --clients <n>   connections that run statements one after the other (8)
   --json          one JSON line for machines
 
@@ -66,7 +66,7 @@ export async function gate(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      seconds: { type: "string", default: "40" },
+      seconds: { type: "string", default: "60" },
       clients: { type: "string", default: "8" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false, short: "h" },
@@ -198,7 +198,7 @@ async function overheadOf(pool: Pool, runner: Runner, statement: Statement): Pro
 
 async function steady(pool: Pool, runner: Runner, clients: number): Promise<number[]> {
   const measured: number[] = [];
-  const until = performance.now() + countedMs;
+  const until = performance.now() + turnMs;
   const client = async () => {
     while (performance.now() < until) measured.push(await overheadOf(pool, runner, point));
   };

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { quantile } from "../smoothing/options.ts";
 
-/** A turn lasts so long before it counts: what the turn before left to do is done then. */
-const settleMs = 200;
-export const countedMs = 400;
+/** A turn lasts so long; what it leaves to do, such as a last batch, is done so long after, and counts for its processor time. */
+export const turnMs = 600;
+const afterMs = 300;
 
 /** What a connection does again and again: a statement, or a transaction. */
 export type Load = (pool: Pool) => Promise<unknown>;
@@ -40,22 +40,26 @@ export async function throughputOf({ pool, gated, clients, load, ms, gatekeeperU
         done++;
       }
     };
-    const running = Promise.all(Array.from({ length: clients }, client));
-    await Promise.race([running, sleep(settleMs)]);
-    const others = { postgres: postgresUs(), gatekeeper: gatekeeperUs() };
-    const before = { at: performance.now(), done, cpu: process.cpuUsage() };
-    await Promise.race([running, sleep(countedMs)]);
-    const seconds = (performance.now() - before.at) / 1_000;
-    const count = done - before.done;
-    const { user, system } = process.cpuUsage(before.cpu);
-    const used = {
-      cpuUs: (user + system) / count,
-      postgresUs: (postgresUs() - others.postgres) / count,
-      gatekeeperUs: (gatekeeperUs() - others.gatekeeper) / count,
+    const before = {
+      at: performance.now(),
+      cpu: process.cpuUsage(),
+      postgres: postgresUs(),
+      gatekeeper: gatekeeperUs(),
     };
+    const running = Promise.all(Array.from({ length: clients }, client));
+    await Promise.race([running, sleep(turnMs)]);
     over = true;
+    // All that was begun: nothing counts in part.
     await running;
-    return { perSecond: count / seconds, ...used };
+    const perSecond = (done * 1_000) / (performance.now() - before.at);
+    await sleep(afterMs);
+    const { user, system } = process.cpuUsage(before.cpu);
+    return {
+      perSecond,
+      cpuUs: (user + system) / done,
+      postgresUs: (postgresUs() - before.postgres) / done,
+      gatekeeperUs: (gatekeeperUs() - before.gatekeeper) / done,
+    };
   };
   await turn(pool);
   await turn(gated);

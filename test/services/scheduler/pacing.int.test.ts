@@ -131,5 +131,7 @@ it("paces a burst over the budget, tells the floor, and promises no band below i
   });
   const knobs = schedulerKnobs.parse(await answer.json());
   expect(knobs.bandWidth).toBeGreaterThanOrEqual(status?.floor?.width ?? 1);
-  expect((await scheduler.status())?.advice).toMatch(/a band of ±0\.1% cannot be kept: .*; the nearest promise is ±\d+%$/);
+  expect((await scheduler.status())?.advice).toMatch(
+    /a band of ±0\.1% cannot be kept: .*; the nearest promise is ±\d+%$/,
+  );
 }, 90_000);
