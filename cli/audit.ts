@@ -149,11 +149,10 @@ function screen({
   const total = (count: (audit: IncarnationAudit) => number) =>
     formatCount(incarnations.reduce((sum, audit) => sum + count(audit), 0));
   if (incarnations.some(({ ledger }) => ledger)) {
-    const [executions, unrecorded] = [
-      total((of) => of.ledger?.executions ?? 0),
-      total((of) => of.ledger?.unrecorded ?? 0),
-    ];
-    lines.push(`the engine's ledger: ${executions} executions, ${unrecorded} of them not recorded`);
+    const since = new Date(Math.min(...incarnations.flatMap(({ ledger }) => ledger?.since ?? []))).toISOString();
+    const executions = total((of) => of.ledger?.executions ?? 0);
+    const unrecorded = total((of) => of.ledger?.unrecorded ?? 0);
+    lines.push(`the engine's ledger, since ${since}: ${executions} executions, ${unrecorded} of them not recorded`);
   }
   if (deep) lines.push(`under more than one number: ${formatCount(duplicated)}`);
   const letters = deadLetters === null ? "" : `; about ${formatCount(deadLetters)} letters in the dead-letter queue`;

@@ -40,7 +40,9 @@ export interface IncarnationAudit {
 }
 
 export interface LedgerFindings {
-  /** What the engine says that it executed. */
+  /** When the oldest execution that the ledger still holds ran, Unix ms. */
+  readonly since: number;
+  /** What the engine says that it executed since then. */
   readonly executions: number;
   /** Of these, how many have no receipt (what ran since the audit began left out). */
   readonly unrecorded: number;
@@ -201,11 +203,11 @@ function hasExpiredBefore(oldest: ReceiptItem, firstSeenAt: number | undefined, 
  */
 async function compareLedger(sources: AuditSources, file: string, books: Book[]) {
   const { serverId, outbox } = sources.server;
-  const found = new Map<string, { executions: number; unrecorded: number }>();
+  const found = new Map<string, { since: number; executions: number; unrecorded: number }>();
   const known = new Map(books.map((book) => [book.incarnation, book]));
-  for await (const { serverId: of, incarnation, first, count } of readLedgerTicks(file)) {
+  for await (const { serverId: of, incarnation, first, count, executedAt } of readLedgerTicks(file)) {
     if (of !== serverId || incarnation === undefined || first === undefined) continue;
-    const entry = found.get(incarnation) ?? { executions: 0, unrecorded: 0 };
+    const entry = found.get(incarnation) ?? { since: executedAt, executions: 0, unrecorded: 0 };
     found.set(incarnation, entry);
     entry.executions += count;
     const book = known.get(incarnation) ?? (await openBook(sources, incarnation, undefined, undefined));

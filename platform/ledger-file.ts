@@ -2,14 +2,16 @@
  * Reads a database engine's ledger: its own account of what it executed, apart from the outbox, that audits compare with
  * the tables.
  *
- * A text file that only grows; a line counts when it ends in ";" (one cut off by a kill does not):
+ * Text files: `ledger.log` is written; full ones before it are `ledger.log.1`, `.2` and so on, and the oldest are gone when
+ * there are many. Each begins with an epoch line. A line counts when it ends in ";" (one cut off by a kill does not):
  *
  *     epoch <epoch> <serverId>;
  *     query <index> <queryId>;                                       before the query's first execution in the epoch
  *     incarnation <incarnation>;                                     of the sequence numbers that follow; absent without an outbox
  *     tick <tick> <Unix ms> <first sequence> <index>:<executionId>...;   executions in order of their sequence numbers
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync, readdirSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface LedgerEntry {
@@ -29,14 +31,37 @@ export interface LedgerTicks {
   readonly serverId: string;
   readonly epoch: string;
   readonly incarnation: string | undefined;
+  /** Unix ms. */
+  readonly executedAt: number;
   /** Sequence number of the first execution; undefined, like `incarnation`, for a server without an outbox. */
   readonly first: number | undefined;
   readonly count: number;
   executions(): Generator<LedgerEntry>;
 }
 
+/** The number of a ledger's full file, as its name ends. */
+export function fullFile(file: string, number: number): string {
+  return `${file}.${number}`;
+}
+
+/** The numbers of a ledger's full files, oldest first. */
+export function fullFiles(file: string): number[] {
+  const prefix = `${basename(file)}.`;
+  return readdirSync(dirname(file))
+    .filter((name) => name.startsWith(prefix) && /^[1-9]\d*$/.test(name.slice(prefix.length)))
+    .map((name) => Number(name.slice(prefix.length)))
+    .sort((a, b) => a - b);
+}
+
 /** Every tick in which something ran, in order. Throws on a line that is whole and not of the format. */
 export async function* readLedgerTicks(file: string): AsyncGenerator<LedgerTicks> {
+  // Looked for one after the other: one that fills meanwhile is read under its new name.
+  for (let number = fullFiles(file)[0] ?? 1; existsSync(fullFile(file, number)); number++)
+    yield* readFile(fullFile(file, number));
+  yield* readFile(file);
+}
+
+async function* readFile(file: string): AsyncGenerator<LedgerTicks> {
   let epoch = "";
   let serverId = "";
   let incarnation: string | undefined;
@@ -65,6 +90,7 @@ export async function* readLedgerTicks(file: string): AsyncGenerator<LedgerTicks
           serverId,
           epoch,
           incarnation,
+          executedAt: of.executedAt,
           first,
           count: items.length,
           *executions() {
@@ -84,7 +110,7 @@ export async function* readLedgerTicks(file: string): AsyncGenerator<LedgerTicks
   }
 }
 
-/** Every execution in the file, in order. Throws on a line that is whole and not of the format. */
+/** Every execution in the ledger, in order. Throws on a line that is whole and not of the format. */
 export async function* readLedger(file: string): AsyncGenerator<LedgerEntry> {
   for await (const tick of readLedgerTicks(file)) yield* tick.executions();
 }

@@ -42,7 +42,9 @@ async function main({ signal }: AbortController): Promise<void> {
   const serverId = env.EVENKEEL_SERVER_ID;
   const captured = parameters.stamped ? openCapture(env, { kind: "native", clock, log }) : undefined;
   const { outbox, capture } = captured ?? {};
-  const ledger = new Ledger(join(directory, "ledger.log"), epoch, serverId);
+  const ledger = new Ledger(join(directory, "ledger.log"), epoch, serverId, {
+    onRemoved: (file) => log.warn("the ledger's oldest file is removed: audits do not cover what ran before", { file }),
+  });
   const server = new DatabaseServer({
     serverId,
     epoch,

@@ -214,7 +214,7 @@ describe("the audit", () => {
     writeFileSync(ledger, `epoch epoch ${serverId};\nincarnation ${incarnation};\n${ran}`);
     await receipt(1, 2);
     expect(JSON.parse((await audit("--json", "--ledger", ledger)).stdout)).toMatchObject({
-      incarnations: [{ ledger: { executions: 3, unrecorded: 1 } }],
+      incarnations: [{ ledger: { since: 5, executions: 3, unrecorded: 1 } }],
     });
     await receipt(3, 3);
     expect(await audit("--ledger", ledger)).toMatchObject({ status: 0 });

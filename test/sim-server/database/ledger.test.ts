@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { type LedgerEntry, readLedger } from "../../../platform/ledger-file.ts";
@@ -88,6 +88,49 @@ describe("the ledger", () => {
     next.close();
     expect((await entries(file)).map(({ executionId }) => executionId)).toEqual(["x1", "z1"]);
     expect(readFileSync(file, "utf8")).toContain("0:x\nepoch e2 s;");
+  });
+
+  it("begins another file when one is full, and keeps the newest of them", async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "ledger.log");
+    const removed: string[] = [];
+    const options = { fileBytes: 200, keptFiles: 2, onRemoved: (name: string) => removed.push(name) };
+    const run = (ledger: Ledger, from: number, to: number) => {
+      for (let tick = from; tick < to; tick++) {
+        const sequences = { incarnation: "i", first: tick + 1 };
+        ledger.append({ tick, at: tick, sequences, executed: ran(`x${tick}`) });
+      }
+      ledger.close();
+    };
+    run(new Ledger(file, "e1", "s", options), 0, 60);
+    run(new Ledger(file, "e2", "s", options), 60, 120);
+    const left = await entries(file);
+    const first = left[0]?.tick ?? 0;
+    expect(first).toBeGreaterThan(60);
+    expect(left).toEqual(
+      Array.from({ length: 120 - first }, (_, index) => {
+        const tick = first + index;
+        const of = { serverId: "s", epoch: "e2", incarnation: "i", sequence: tick + 1, tick, executedAt: tick };
+        return { ...of, executionId: `x${tick}`, queryId: `q${String(tick).at(-1)}` };
+      }),
+    );
+    expect(readdirSync(directory.path)).toHaveLength(3);
+    expect(removed.map((name) => name.slice(file.length))).toEqual(removed.map((_, index) => `.${index + 1}`));
+    for (const name of readdirSync(directory.path)) expect(statSync(join(directory.path, name)).size).toBeLessThan(300);
+  });
+
+  it("can be written to again after it could not begin another file, and loses nothing", async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "ledger.log");
+    const ledger = new Ledger(file, "e", "s", { fileBytes: 10 });
+    mkdirSync(`${file}.next`);
+    const tick = { tick: 0, at: 1, sequences: { incarnation: "i", first: 1 }, executed: ran("x1") };
+    expect(() => ledger.append(tick)).toThrow("EISDIR");
+    rmdirSync(`${file}.next`);
+    ledger.append(tick);
+    ledger.append({ ...tick, tick: 1, sequences: { incarnation: "i", first: 2 }, executed: ran("y1") });
+    ledger.close();
+    expect((await entries(file)).map(({ executionId }) => executionId)).toEqual(["x1", "y1"]);
   });
 
   it("refuses a file that is not a ledger", async () => {

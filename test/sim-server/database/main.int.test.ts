@@ -64,7 +64,12 @@ async function untilRecorded(server: Server): Promise<ServerInfo> {
   throw new Error("not recorded within a minute");
 }
 
-const lostAndDuplicated = () => compare(environment, serverId, ledgerFile);
+async function lostAndDuplicated() {
+  const document = createDocument(environment);
+  const found = await compare(document, environment.EVENKEEL_EXECUTIONS_TABLE, serverId, ledgerFile);
+  document.destroy();
+  return found;
+}
 
 /** Rows, receipts, everything of this server. */
 async function* itemsOf(document: DynamoDBDocumentClient, table: string) {
