@@ -4,7 +4,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { SettledEntries } from "./outbox-settled.ts";
 import { numbersOf, OutboxDamaged, OutboxError, sqlite, sqliteCode, transaction, translate } from "./outbox-sqlite.ts";
-import { RangeSet } from "./range-set.ts";
+import { type Range, RangeSet } from "./range-set.ts";
 import type { GapRow } from "./wire.ts";
 
 /**
@@ -67,6 +67,21 @@ export function storedRow(raw: Readonly<Record<string, unknown>>): StoredRow {
     throw new OutboxDamaged(`row ${String(position)} is damaged`);
   }
   return { position, body };
+}
+
+/** The rows of `range`, which must all be held, in order, until they have `maxBytes` (always at least one). */
+export function readRows(file: LoadedFile, { first, last }: Range, maxBytes: number): StoredRow[] {
+  const rows: StoredRow[] = [];
+  let bytes = 0;
+  for (const raw of file.readRows.iterate(first, last)) {
+    const row = storedRow(raw);
+    if (row.position !== first + rows.length) break;
+    bytes += Buffer.byteLength(row.body) + 32;
+    if (rows.length > 0 && bytes > maxBytes) return rows;
+    rows.push(row);
+  }
+  if (first + rows.length <= last) throw new OutboxDamaged(`row ${first + rows.length} is missing`);
+  return rows;
 }
 
 /** When the row's event happened, Unix ms. */

@@ -12,20 +12,19 @@ import {
   type LoadedFile,
   loadFile,
   lockOwner,
+  readRows,
   type StoredRow,
   storedRow,
   timeOf,
   usedBytes,
 } from "./outbox-file.ts";
+import { beginIncarnation, currentSpan, heldBySpan, type Span, spansOf } from "./outbox-incarnations.ts";
 import { repairFile } from "./outbox-repair.ts";
-import { OutboxDamaged, OutboxFull, transaction, translate } from "./outbox-sqlite.ts";
-import { type Range, RangeSet } from "./range-set.ts";
-import type { GapRow, HeldIncarnation, OutboxRow, WindowRow } from "./wire.ts";
-
-/** A row before the outbox has numbered it. */
-export type NewRow = OutboxRow extends infer Row ? (Row extends OutboxRow ? Omit<Row, "sequence"> : never) : never;
-
-export type NewWindow = Omit<WindowRow, "sequence">;
+import { Retention } from "./outbox-retention.ts";
+import { maxRowBytes, type NewRow } from "./outbox-row.ts";
+import { OutboxDamaged, transaction, translate } from "./outbox-sqlite.ts";
+import type { Range } from "./range-set.ts";
+import type { GapRow, HeldIncarnation } from "./wire.ts";
 
 export interface OutboxOptions {
   readonly file: string;
@@ -46,11 +45,6 @@ export interface Sequences extends Range {
   readonly gaps: number;
 }
 
-/** The positions that belong to one incarnation; none when `last < first`. A row's sequence number is `position - first + 1`. */
-export interface Span extends Range {
-  readonly incarnation: string;
-}
-
 export interface OutboxState {
   readonly incarnation: string;
   /** Sequence numbers of `incarnation`; 0 before the first. */
@@ -59,22 +53,6 @@ export interface OutboxState {
   /** Rows that are not recorded, of every incarnation. */
   readonly waiting: number;
   readonly bytes: number;
-}
-
-const dayMs = 86_400_000;
-/** Rows removed in one transaction: a tick must not wait long for it. */
-const dropRows = 2_000;
-/** A row must fit into one queue message. */
-export const maxRowBytes = 240_000;
-
-/** The row, or where it is too large for a message, a gap that says so: it must not be left out in silence. */
-export function fitting(row: NewWindow): NewRow {
-  const bytes = Buffer.byteLength(JSON.stringify(row));
-  if (bytes <= maxRowBytes) return row;
-  const { epoch, endedAt, ticks, tickMs } = row;
-  const from = Math.max(0, Math.round(endedAt - ticks.length * tickMs));
-  const reason = `a metrics window of ${bytes} bytes is too large to be recorded (${maxRowBytes}); its executions are recorded`;
-  return { type: "gap", epoch, from, to: endedAt, reason };
 }
 
 /**
@@ -97,12 +75,10 @@ export class Outbox {
   readonly #mark: HighWaterMark;
   #file: LoadedFile;
   #verifiedFrom: number;
-  #retentionMs: number;
-  #retentionSince: number;
+  readonly #retention: Retention;
   /** Whether the file says from where on its rows were never compared with the table. */
   #uncomparedNoted: boolean;
   #compared = false;
-  #reserveCut = false;
 
   constructor(options: OutboxOptions, unlock: () => void) {
     this.#options = options;
@@ -120,11 +96,7 @@ export class Outbox {
     const { uncomparedFrom, lastPosition } = this.#file;
     this.#verifiedFrom = Math.min(uncomparedFrom, lastPosition + 1);
     this.#uncomparedNoted = uncomparedFrom <= lastPosition;
-    // Retention counts time that passed on the monotonic clock while running, and on the wall clock while not: a wall
-    // clock that jumps in between trims nothing early.
-    const { retentionMs, retentionWall } = this.#file;
-    this.#retentionMs = retentionMs + Math.max(0, options.clock.now() - retentionWall);
-    this.#retentionSince = options.clock.monotonic();
+    this.#retention = new Retention(options, this.#file);
     const missing = this.#mark.read() - this.#file.lastPosition;
     if (missing > 0) this.reincarnate(`${missing} rows at the end of the outbox file are gone`);
   }
@@ -136,7 +108,7 @@ export class Outbox {
   append(rows: readonly NewRow[]): Sequences {
     const epoch = rows[0]?.epoch;
     return this.#guard(() => {
-      this.#makeRoom();
+      this.#retention.makeRoom(this.#file);
       const file = this.#file;
       const gaps = epoch === undefined ? [] : file.losses.map((loss): Omit<GapRow, "sequence"> => ({ ...loss, epoch }));
       const first = file.lastPosition + 1;
@@ -155,14 +127,14 @@ export class Outbox {
       file.lastPosition = position;
       file.losses = [];
       this.#mark.set(position);
-      const span = this.#currentSpan();
+      const span = currentSpan(this.#file);
       const last = first - span.first + rows.length;
       return { incarnation: span.incarnation, first: first - span.first + 1, last, gaps: gaps.length };
     });
   }
 
   state(): OutboxState {
-    const span = this.#currentSpan();
+    const span = currentSpan(this.#file);
     const [open] = this.#file.settled.missing(span);
     return {
       incarnation: span.incarnation,
@@ -213,27 +185,12 @@ export class Outbox {
 
   /** Oldest first. */
   spans(): Span[] {
-    const { incarnations, lastPosition } = this.#file;
-    return incarnations.map(({ id, firstPosition }, index) => ({
-      incarnation: id,
-      first: firstPosition,
-      last: (incarnations[index + 1]?.firstPosition ?? lastPosition + 1) - 1,
-    }));
+    return spansOf(this.#file);
   }
 
   /** What is on disk of each incarnation, oldest first, in its sequence numbers. */
   held(): HeldIncarnation[] {
-    return this.spans().map(({ incarnation, first, last }) => {
-      const held = new RangeSet([
-        ...this.recordedAndHeld({ first, last }),
-        ...this.#file.settled.missing({ first, last }),
-      ]);
-      const sequences = held.ranges.map((range) => ({
-        first: range.first - first + 1,
-        last: range.last - first + 1,
-      }));
-      return { incarnation, lastSequence: last - first + 1, held: sequences };
-    });
+    return this.#guard(() => heldBySpan(this.#file));
   }
 
   /** Positions without a receipt. */
@@ -247,20 +204,8 @@ export class Outbox {
   }
 
   /** The rows of `range`, which must all be held, in order, until they have `maxBytes` (always at least one). */
-  read({ first, last }: Range, maxBytes: number): StoredRow[] {
-    return this.#guard(() => {
-      const rows: StoredRow[] = [];
-      let bytes = 0;
-      for (const raw of this.#file.readRows.iterate(first, last)) {
-        const row = storedRow(raw);
-        if (row.position !== first + rows.length) break;
-        bytes += Buffer.byteLength(row.body) + 32;
-        if (rows.length > 0 && bytes > maxBytes) return rows;
-        rows.push(row);
-      }
-      if (first + rows.length <= last) throw new OutboxDamaged(`row ${first + rows.length} is missing`);
-      return rows;
-    });
+  read(range: Range, maxBytes: number): StoredRow[] {
+    return this.#guard(() => readRows(this.#file, range, maxBytes));
   }
 
   /** Takes note that these positions have receipts. Those already noted do not count anew. */
@@ -270,11 +215,11 @@ export class Outbox {
       settled.missing({ first: Math.max(1, first), last: Math.min(last, lastPosition) }),
     );
     if (fresh.length === 0) return;
-    const at = this.#retentionNow();
+    const at = this.#retention.now();
     this.#guard(() => {
       transaction(this.#file.db, () => {
         for (const range of fresh) this.#file.entries.add(range, at);
-        this.#saveRetention();
+        this.#retention.save(this.#file);
       });
       for (const range of fresh) this.#file.settled.add(range);
     });
@@ -295,7 +240,7 @@ export class Outbox {
 
   /** Removes rows that were recorded long enough ago, a few thousand at a time. Returns how many. */
   trim(): number {
-    return this.#guard(() => this.#drop(this.#retentionNow() - (this.#options.retentionMs ?? dayMs)));
+    return this.#guard(() => this.#retention.trim(this.#file));
   }
 
   /**
@@ -307,18 +252,7 @@ export class Outbox {
     const now = this.#options.clock.now();
     const from = Math.min(now, this.#timeBefore(firstPosition) ?? now);
     const incarnation = { id: this.#uuid(), firstPosition };
-    this.#guard(() => {
-      const { db, incarnations, losses } = this.#file;
-      transaction(db, () => {
-        // One whose rows are all lost makes way: its numbers are taken.
-        db.prepare("DELETE FROM incarnations WHERE firstPosition >= ?").run(firstPosition);
-        db.prepare("INSERT INTO incarnations VALUES (?, ?, ?)").run(firstPosition, incarnation.id, reason);
-        db.prepare("INSERT INTO losses VALUES (?, ?, ?)").run(from, now, reason);
-      });
-      const kept = incarnations.filter((other) => other.firstPosition < firstPosition);
-      incarnations.splice(0, Number.POSITIVE_INFINITY, ...kept, incarnation);
-      losses.push({ type: "gap", from, to: now, reason });
-    });
+    this.#guard(() => beginIncarnation(this.#file, incarnation, { type: "gap", from, to: now, reason }));
     this.#options.log.error("the outbox has lost its tail; a new incarnation begins", { ...incarnation, reason });
   }
 
@@ -332,12 +266,6 @@ export class Outbox {
   #timeBefore(position: number): number | undefined {
     const [raw] = this.#file.readRows.all(position - 1, position - 1);
     return raw && timeOf(storedRow(raw).body);
-  }
-
-  #currentSpan(): Span {
-    const span = this.spans().at(-1);
-    if (!span) throw new OutboxDamaged(`${this.#options.file} has no incarnation`);
-    return span;
   }
 
   #load(): LoadedFile {
@@ -370,47 +298,5 @@ export class Outbox {
       this.#file = this.#load();
       return work();
     }
-  }
-
-  #makeRoom(): void {
-    const { diskBoundBytes, log, file } = this.#options;
-    if (usedBytes(this.#file) < diskBoundBytes) return;
-    if (!this.#reserveCut) {
-      this.#reserveCut = true;
-      log.warn("the outbox is at its bound: recorded rows are dropped before their time", { file, diskBoundBytes });
-    }
-    while (usedBytes(this.#file) >= diskBoundBytes) {
-      if (this.#drop(Number.MAX_SAFE_INTEGER) === 0) {
-        throw new OutboxFull(`${file} is full: ${diskBoundBytes} bytes of rows wait to be recorded`);
-      }
-    }
-  }
-
-  /** Drops rows settled at `before` or earlier, oldest first. */
-  #drop(before: number): number {
-    const { db, entries, deleteRows } = this.#file;
-    const old = entries.seenBy(before);
-    if (old.length === 0) return 0;
-    return transaction(db, () => {
-      let dropped = 0;
-      for (const { first, last } of old) {
-        if (dropped >= dropRows) break;
-        const range = { first, last: Math.min(last, first + dropRows - dropped - 1) };
-        dropped += Number(deleteRows.run(range.first, range.last).changes);
-        entries.remove(range);
-        entries.add(range, null);
-      }
-      this.#saveRetention();
-      return dropped;
-    });
-  }
-
-  #retentionNow(): number {
-    return Math.floor(this.#retentionMs + this.#options.clock.monotonic() - this.#retentionSince);
-  }
-
-  #saveRetention(): void {
-    this.#file.saveMeta.run("retentionMs", String(this.#retentionNow()));
-    this.#file.saveMeta.run("retentionWall", String(this.#options.clock.now()));
   }
 }

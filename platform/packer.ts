@@ -1,8 +1,9 @@
 /** What a sender's next batch holds: which rows, in how many messages. */
 import type { Clock } from "./clock.ts";
 import type { Flights } from "./flights.ts";
-import type { Outbox, Span } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import type { StoredRow } from "./outbox-file.ts";
+import type { Span } from "./outbox-incarnations.ts";
 import { type Range, RangeSet } from "./range-set.ts";
 import { batchFormat } from "./wire.ts";
 

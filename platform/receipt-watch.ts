@@ -1,7 +1,8 @@
 /** Keeps an outbox's idea of what is recorded in step with the receipts in the table, in both directions. */
 import { type Clock, inTime } from "./clock.ts";
 import type { Log } from "./log.ts";
-import type { Outbox, Span } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Span } from "./outbox-incarnations.ts";
 import { type Range, RangeSet } from "./range-set.ts";
 
 export interface ReceiptWatchOptions {

@@ -1,5 +1,6 @@
 import { describeError, type Log } from "../../platform/log.ts";
-import { fitting, type NewRow, type Outbox } from "../../platform/outbox.ts";
+import type { Outbox } from "../../platform/outbox.ts";
+import { fitting, type NewRow } from "../../platform/outbox-row.ts";
 import { RangeSet } from "../../platform/range-set.ts";
 
 export interface JournalOptions {

@@ -1,4 +1,4 @@
-import type { NewRow } from "../../platform/outbox.ts";
+import type { NewRow } from "../../platform/outbox-row.ts";
 import type { Metrics } from "../../platform/wire.ts";
 import type { TickUsage } from "./usage.ts";
 

@@ -1,5 +1,5 @@
 import type { InferredGap, InferredTick, InferredWindow } from "../../core/workload/tap-inference.ts";
-import type { NewRow, NewWindow } from "../../platform/outbox.ts";
+import type { NewRow, NewWindow } from "../../platform/outbox-row.ts";
 
 /** What rows need beyond what was inferred. */
 export interface RowContext {

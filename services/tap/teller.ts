@@ -1,7 +1,8 @@
 import type { Inferred, InferredTick, InferredWindow, TapInference } from "../../core/workload/tap-inference.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import { fitting, type NewRow, type Sequences } from "../../platform/outbox.ts";
+import type { Sequences } from "../../platform/outbox.ts";
+import { fitting, type NewRow } from "../../platform/outbox-row.ts";
 import type { HelloEvent, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import { executionRows, gapRowOf, type RowContext, windowRowOf } from "./rows.ts";
 

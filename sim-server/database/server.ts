@@ -1,6 +1,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import { describeError, type Log } from "../../platform/log.ts";
-import { fitting, type NewRow, type NewWindow, type Sequences } from "../../platform/outbox.ts";
+import type { Sequences } from "../../platform/outbox.ts";
+import { fitting, type NewRow, type NewWindow } from "../../platform/outbox-row.ts";
 import { type DelayOutcome, HostUnavailable, type ServerHost } from "../../platform/server-api.ts";
 import type { HelloEvent, Metrics, PlaceResponse, ServerInfo, StreamEvent, TickEvent } from "../../platform/wire.ts";
 import type { ClosedWindow, Engine, Queued, Step } from "./engine.ts";

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "@jest/globals";
-import { maxRowBytes } from "../../platform/outbox.ts";
+import { maxRowBytes } from "../../platform/outbox-row.ts";
 import { OutboxDamaged, OutboxError, OutboxFull } from "../../platform/outbox-sqlite.ts";
 import { FakeClock } from "../support/clock.ts";
 import { countingUuid, execution, executions, heldRows, openTestOutbox } from "../support/outbox.ts";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { silentLog } from "../../platform/log.ts";
-import { type NewRow, type Outbox, type OutboxOptions, openOutbox } from "../../platform/outbox.ts";
+import { type Outbox, type OutboxOptions, openOutbox } from "../../platform/outbox.ts";
 import type { StoredRow } from "../../platform/outbox-file.ts";
+import type { NewRow } from "../../platform/outbox-row.ts";
 import { RangeSet } from "../../platform/range-set.ts";
 import { FakeClock } from "./clock.ts";
 

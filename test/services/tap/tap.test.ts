@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { TapInference } from "../../../core/workload/tap-inference.ts";
 import { silentLog } from "../../../platform/log.ts";
-import type { NewRow } from "../../../platform/outbox.ts";
+import type { NewRow } from "../../../platform/outbox-row.ts";
 import { HostUnavailable } from "../../../platform/server-api.ts";
 import { ServerUnreachable } from "../../../platform/server-errors.ts";
 import type { StreamEvent } from "../../../platform/wire.ts";
