@@ -1,62 +1,25 @@
 import { randomUUID } from "node:crypto";
-import { hostname, networkInterfaces } from "node:os";
-import { z } from "zod";
 import { createDocument, createEventBridge } from "../../platform/aws.ts";
 import { systemClock as clock } from "../../platform/clock.ts";
-import { ConfigError, nameList, parseEnvironment, port, positiveWholeNumber, token } from "../../platform/config.ts";
-import { workloadEnvironment } from "../../platform/environment.ts";
 import { listen } from "../../platform/http.ts";
-import { isLoopbackHost } from "../../platform/http-guard.ts";
 import { createLeaseStore } from "../../platform/lease.ts";
 import { createLog } from "../../platform/log.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { raisePriority } from "../../platform/priority.ts";
-import { reachOf, reachVariables } from "../../platform/server-address.ts";
+import { reachOf } from "../../platform/server-address.ts";
 import { runService } from "../../platform/service.ts";
 import { readCosts } from "../../platform/tables/costs.ts";
 import { readMembers, writeMember } from "../../platform/tables/fleet.ts";
 import { listServers } from "../../platform/tables/servers.ts";
-import { identifier } from "../../platform/wire.ts";
 import { Allowance } from "./allowance.ts";
 import { createCostsReader } from "./costs-reader.ts";
 import { Fleet } from "./fleet.ts";
 import { createKnobSink } from "./knob-sink.ts";
-import { createMembership } from "./membership.ts";
+import { createMembership, type Membership } from "./membership.ts";
 import { reportFleet, reportMetrics } from "./report-metrics.ts";
-import type { Scheduler } from "./scheduler.ts";
-import { createStatusApp } from "./status.ts";
-import { type Surroundings, steerServer, type Target } from "./steered-server.ts";
-
-const environment = workloadEnvironment
-  .pick({
-    EVENKEEL_COSTS_TABLE: true,
-    EVENKEEL_SCHEDULER_TABLE: true,
-    EVENKEEL_BUS_NAME: true,
-  })
-  .extend({
-    /** Where the server is, unless Parameter Store or the table of servers has the word. */
-    EVENKEEL_SERVER_URL: z.string().optional(),
-    /** Path of this scheduler's parameters in Parameter Store. */
-    EVENKEEL_PARAMETERS: z.string().startsWith("/").optional(),
-    /** `registered`: all of the table of servers, shared with other processes; or the names of some of them. */
-    EVENKEEL_SERVERS: nameList.default([]),
-    EVENKEEL_SERVERS_TABLE: z.string().optional(),
-    /** Servers that this process takes at most, where it shares them. */
-    EVENKEEL_CAPACITY: positiveWholeNumber.default(50),
-    ...reachVariables,
-    EVENKEEL_SERVER_ID: identifier.optional(),
-    /** By default `scheduler-1`, and where servers are shared the machine's name and the port. */
-    EVENKEEL_SLOT: identifier.optional(),
-    EVENKEEL_API: z.enum(["place", "delay"]).default("place"),
-    STATUS_PORT: port.default(9010),
-    STATUS_HOST: z.string().default("127.0.0.1"),
-    /** Where other processes of the fleet reach this one; by default the machine's own address. */
-    EVENKEEL_ADVERTISED_URL: z.url({ protocol: /^https?$/ }).optional(),
-    EVENKEEL_ALLOWED_HOSTS: nameList.default([]),
-    EVENKEEL_TOKEN: token,
-    /** Sent to the servers; by default the scheduler's own, as where all belong to one deployment. */
-    EVENKEEL_SERVER_TOKEN: token,
-  });
+import { ownUrl, readSettings, type Settings, slotOf } from "./settings.ts";
+import { createStatusApp, type Served } from "./status.ts";
+import { type SteerOptions, type Surroundings, steerServer, type Target } from "./steered-server.ts";
 
 const log = createLog("scheduler");
 /** A stop waits no longer than this for plans to be saved and leases to be freed; one of many also hands them over. */
@@ -64,15 +27,66 @@ const stopMs = { alone: 1_700, shared: 8_000 };
 /** Of an event or an answer, where others would wait while it is read: 50,000 waiting executions. */
 const maxCharactersShared = 4 * 1024 * 1024;
 
-/** Loaded only where it is used: a scheduler steers again within two seconds of its start. */
-async function openParameters(path: string | undefined) {
-  if (path === undefined) return undefined;
-  const { createParameterReader, ParameterWatch } = await import("./parameters.ts");
-  return new ParameterWatch({ read: createParameterReader(process.env, path), clock, log });
+/** What belongs to this process. */
+interface Own {
+  readonly settings: Settings;
+  readonly around: Surroundings;
+  readonly serve: (served: Served) => void;
+  readonly listeningPort: number;
+}
+
+/** The scheduler as a process. Settings: environment variables, see settings.ts. */
+async function main(stop: AbortController): Promise<void> {
+  raisePriority();
+  const settings = readSettings(process.env);
+  endInTime(stop.signal, settings.shared ? stopMs.shared : stopMs.alone);
+  const { EVENKEEL_ALLOWED_HOSTS: allowed, EVENKEEL_TOKEN: token, STATUS_HOST: host, STATUS_PORT: port } = settings;
+  const { app, serve } = createStatusApp(log, {
+    allowedHosts: [...allowed, ...(settings.shared ? [new URL(ownUrl(settings, port)).hostname] : [])],
+    token,
+  });
+  const listening = await listen(app, { host, port });
+  process.stdout.write(`listening ${listening.url}\n`);
+  const around = surroundings(settings, listening.port);
+  const own = { settings, around, serve, listeningPort: listening.port };
+  try {
+    await (settings.shared ? steerMany(own, stop.signal) : steerOne(own, stop));
+  } finally {
+    around.document.destroy();
+    around.eventBridge.destroy();
+    await listening.close();
+  }
+}
+
+function endInTime(signal: AbortSignal, ms: number): void {
+  const end = () => {
+    log.warn("stopped without waiting any longer for the tables");
+    process.exit(0);
+  };
+  signal.addEventListener("abort", () => setTimeout(end, ms).unref());
+}
+
+function surroundings(settings: Settings, listeningPort: number): Surroundings {
+  const document = createDocument(process.env);
+  const tables = { scheduler: settings.EVENKEEL_SCHEDULER_TABLE, costs: settings.EVENKEEL_COSTS_TABLE };
+  return {
+    document,
+    eventBridge: createEventBridge(process.env),
+    tables,
+    busName: settings.EVENKEEL_BUS_NAME,
+    readCosts: readCostsOf(document, tables.costs),
+    token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
+    reach: reachOf(settings),
+    slot: slotOf(settings, listeningPort),
+    api: settings.EVENKEEL_API,
+    ...(settings.shared && { maxCharacters: maxCharactersShared }),
+    clock,
+    log,
+  };
 }
 
 /** The first time here, as nothing is steered yet and a thread takes time to start; then by a thread of their own. */
-function readCostsOf(document: ReturnType<typeof createDocument>, table: string) {
+function readCostsOf(document: Surroundings["document"], table: string) {
   const reader = createCostsReader({ table, environment: process.env });
   let first = true;
   return (serverId: string) => {
@@ -82,151 +96,99 @@ function readCostsOf(document: ReturnType<typeof createDocument>, table: string)
   };
 }
 
-/** The scheduler as a process. Settings: environment variables, see `environment`. */
-async function main(stop: AbortController): Promise<void> {
+/** The one server whose address is given; ends when that changes, to be started again. */
+async function steerOne(own: Own, stop: AbortController): Promise<void> {
+  const { settings, around } = own;
+  const { document, tables } = around;
   const { signal } = stop;
-  raisePriority();
-  const settings = parseEnvironment(environment, process.env);
-  const shared = settings.EVENKEEL_SERVERS.length > 0;
-  if (!shared && !settings.EVENKEEL_SERVER_URL && !settings.EVENKEEL_PARAMETERS)
-    throw new ConfigError("environment: EVENKEEL_SERVER_URL is missing, or EVENKEEL_SERVERS for many");
-  const serversTable = settings.EVENKEEL_SERVERS_TABLE;
-  if (shared && serversTable === undefined) throw new ConfigError("environment: EVENKEEL_SERVERS_TABLE is missing");
-  signal.addEventListener("abort", () => {
-    setTimeout(
-      () => {
-        log.warn("stopped without waiting any longer for the tables");
-        process.exit(0);
-      },
-      shared ? stopMs.shared : stopMs.alone,
-    ).unref();
+  const parameters = await openParameters(settings.EVENKEEL_PARAMETERS);
+  const url = parameters ? await parameters.address(signal) : settings.EVENKEEL_SERVER_URL;
+  if (url === undefined) return;
+  const moved = parameters?.run(url, signal).then((address) => {
+    if (address !== undefined)
+      log.info("the server's address was changed: ending, to start again with it", { address });
+    stop.abort();
   });
-
-  const own = settings.EVENKEEL_ADVERTISED_URL ?? `http://${ownHost(settings.STATUS_HOST)}:${settings.STATUS_PORT}`;
-  const status = createStatusApp(log, {
-    allowedHosts: [...settings.EVENKEEL_ALLOWED_HOSTS, ...(shared ? [new URL(own).hostname] : [])],
-    token: settings.EVENKEEL_TOKEN,
+  const failed = Promise.withResolvers<never>();
+  const fleet = createFleet(own, async () => [{ serverId: settings.EVENKEEL_SERVER_ID, url }], {
+    onFailure: failed.reject,
+    onReady: ({ changeKnobs }, serverId) =>
+      parameters?.turn(createKnobSink(document, tables.scheduler, serverId, changeKnobs)),
   });
-  const listening = await listen(status.app, { host: settings.STATUS_HOST, port: settings.STATUS_PORT });
-  process.stdout.write(`listening ${listening.url}\n`);
-  const document = createDocument(process.env);
-  const eventBridge = createEventBridge(process.env);
-  const table = settings.EVENKEEL_SCHEDULER_TABLE;
-  const around: Surroundings = {
-    document,
-    eventBridge,
-    tables: { scheduler: table, costs: settings.EVENKEEL_COSTS_TABLE },
-    busName: settings.EVENKEEL_BUS_NAME,
-    readCosts: readCostsOf(document, settings.EVENKEEL_COSTS_TABLE),
-    token: settings.EVENKEEL_SERVER_TOKEN ?? settings.EVENKEEL_TOKEN,
-    reach: reachOf(settings),
-    slot: settings.EVENKEEL_SLOT ?? (shared ? `${hostname()}-${listening.port}` : "scheduler-1"),
-    api: settings.EVENKEEL_API,
-    ...(shared && { maxCharacters: maxCharactersShared }),
-    clock,
-    log,
-  };
+  const publish = createMetrics("scheduler", process.env);
+  const reported = () => fleet.only()?.status();
+  await Promise.race([
+    failed.promise,
+    Promise.all([fleet.run(signal), moved, publish && reportMetrics(publish, reported, clock, signal)]),
+  ]);
+}
 
-  async function registered(): Promise<readonly Target[]> {
-    const all = settings.EVENKEEL_SERVERS.includes("registered");
-    const servers = await listServers(document, serversTable ?? "");
+/** Loaded only where it is used: a scheduler steers again within two seconds of its start. */
+async function openParameters(path: string | undefined) {
+  if (path === undefined) return undefined;
+  const { createParameterReader, ParameterWatch } = await import("./parameters.ts");
+  return new ParameterWatch({ read: createParameterReader(process.env, path), clock, log });
+}
+
+/** This process's part of the registered servers, or of those that are named. */
+async function steerMany(own: Own, signal: AbortSignal): Promise<void> {
+  const { EVENKEEL_SERVERS: names, EVENKEEL_SERVERS_TABLE: table = "" } = own.settings;
+  const fleet = createFleet(own, async () => {
+    const servers = await listServers(own.around.document, table);
     return servers.flatMap(({ serverId, registration }) =>
-      registration && (all || settings.EVENKEEL_SERVERS.includes(serverId))
+      registration && (names.includes("registered") || names.includes(serverId))
         ? [{ serverId, url: registration.url }]
         : [],
     );
-  }
-
-  /** @param failed takes what one server does wrong; none but the only one's ends the process */
-  function createFleet(targets: () => Promise<readonly Target[]>, failed: (error: unknown) => void, turn: OnScheduler) {
-    const allowance = new Allowance(clock.monotonic);
-    return new Fleet({
-      targets,
-      membership: shared
-        ? createMembership({
-            name: around.slot,
-            url: own.replace(/:0$/, `:${listening.port}`),
-            capacity: settings.EVENKEEL_CAPACITY,
-            write: (member) => writeMember(document, table, member, clock.now()),
-            read: () => readMembers(document, table),
-            clock,
-            nonce: randomUUID,
-          })
-        : undefined,
-      start: (target) => {
-        const key = target.serverId ?? target.url;
-        const share = {
-          spend: (ms: number) => allowance.spend(key, ms),
-          budgetMs: (tickMs: number) => allowance.budgetMs(tickMs),
-        };
-        return steerServer(target, around, { share, onReady: turn, onFailure: failed });
-      },
-      allowance,
-      clock,
-      log,
-    });
-  }
-
-  function serve(fleet: Fleet): void {
-    status.serve({
-      only: () => fleet.only(),
-      scheduler: (serverId) => fleet.scheduler(serverId),
-      status: () => fleet.status(),
-      shared,
-      async elsewhere(serverId) {
-        const lease = await createLeaseStore(document, table, serverId).read();
-        return lease && !lease.released ? fleet.urlOf(lease.slot) : undefined;
-      },
-    });
-  }
-
-  try {
-    const publish = createMetrics("scheduler", process.env);
-    if (shared) {
-      const fleet = createFleet(
-        registered,
-        () => {},
-        () => {},
-      );
-      serve(fleet);
-      await Promise.all([fleet.run(signal), publish && reportFleet(publish, fleet, clock, signal)]);
-      return;
-    }
-    const parameters = await openParameters(settings.EVENKEEL_PARAMETERS);
-    const url = parameters ? await parameters.address(signal) : settings.EVENKEEL_SERVER_URL;
-    if (url === undefined) return;
-    const moved = parameters?.run(url, signal).then((address) => {
-      if (address !== undefined)
-        log.info("the server's address was changed: ending, to start again with it", { address });
-      stop.abort();
-    });
-    const failed = Promise.withResolvers<never>();
-    const fleet = createFleet(
-      async () => [{ serverId: settings.EVENKEEL_SERVER_ID, url }],
-      failed.reject,
-      (scheduler, serverId) => parameters?.turn(createKnobSink(document, table, serverId, scheduler.changeKnobs)),
-    );
-    serve(fleet);
-    const reported = () => fleet.only()?.status();
-    await Promise.race([
-      failed.promise,
-      Promise.all([fleet.run(signal), moved, publish && reportMetrics(publish, reported, clock, signal)]),
-    ]);
-  } finally {
-    document.destroy();
-    eventBridge.destroy();
-    await listening.close();
-  }
+  });
+  const publish = createMetrics("scheduler", process.env);
+  await Promise.all([fleet.run(signal), publish && reportFleet(publish, fleet, clock, signal)]);
 }
 
-type OnScheduler = (scheduler: Scheduler, serverId: string) => void;
+/** A fleet behind the routes of this process. What one of its servers does wrong ends none but that one's steering. */
+function createFleet(own: Own, targets: () => Promise<readonly Target[]>, told: SteerOptions = {}): Fleet {
+  const { settings, around, serve } = own;
+  const { document, tables } = around;
+  const allowance = new Allowance(clock.monotonic);
+  const fleet = new Fleet({
+    targets,
+    membership: settings.shared ? membershipOf(own) : undefined,
+    start: (target) => {
+      const key = target.serverId ?? target.url;
+      const share = {
+        spend: (ms: number) => allowance.spend(key, ms),
+        budgetMs: (tickMs: number) => allowance.budgetMs(tickMs),
+      };
+      return steerServer(target, around, { ...told, share });
+    },
+    allowance,
+    clock,
+    log,
+  });
+  serve({
+    only: () => fleet.only(),
+    scheduler: (serverId) => fleet.scheduler(serverId),
+    status: () => fleet.status(),
+    shared: settings.shared,
+    async elsewhere(serverId) {
+      const lease = await createLeaseStore(document, tables.scheduler, serverId).read();
+      return lease && !lease.released ? fleet.urlOf(lease.slot) : undefined;
+    },
+  });
+  return fleet;
+}
 
-/** What other machines reach this one by, bound to `host`. */
-function ownHost(host: string): string {
-  if (isLoopbackHost(host) || !/^(0\.0\.0\.0|\[?::\]?)$/.test(host)) return host;
-  const addresses = Object.values(networkInterfaces()).flat();
-  const own = addresses.find((of) => of && !of.internal && of.family === "IPv4" && !of.address.startsWith("169.254."));
-  return own?.address ?? "127.0.0.1";
+function membershipOf({ settings, around, listeningPort }: Own): Membership {
+  const { document, tables, slot } = around;
+  return createMembership({
+    name: slot,
+    url: ownUrl(settings, listeningPort),
+    capacity: settings.EVENKEEL_CAPACITY,
+    write: (member) => writeMember(document, tables.scheduler, member, clock.now()),
+    read: () => readMembers(document, tables.scheduler),
+    clock,
+    nonce: randomUUID,
+  });
 }
 
 /** Runs until a signal or an error; then the process ends. */

@@ -57,19 +57,21 @@ export interface SteeredServer {
   stop(): Promise<void>;
 }
 
-/** Told each time that the server has answered and its scheduler exists. */
-export type OnReady = (scheduler: Scheduler, serverId: string) => void;
+export interface SteerOptions {
+  readonly share?: TimeShare;
+  /** Told each time that the server has answered and its scheduler exists. */
+  readonly onReady?: (scheduler: Scheduler, serverId: string) => void;
+  /** Takes what cannot be mended by waiting; it is tried again all the same. */
+  readonly onFailure?: (error: unknown) => void;
+}
 
 const retryMs = 5_000;
 
-/**
- * Steers from now on.
- * @param onFailure takes what cannot be mended by waiting; it is tried again all the same
- */
+/** Steers from now on. */
 export function steerServer(
   target: Target,
   around: Surroundings,
-  { share, onReady, onFailure }: { share?: TimeShare; onReady?: OnReady; onFailure: (error: unknown) => void },
+  { share, onReady, onFailure }: SteerOptions = {},
 ): SteeredServer {
   const stopping = new AbortController();
   const { clock } = around;
@@ -138,7 +140,7 @@ export function steerServer(
         const why = describeError(error);
         if (trouble !== why) log.error("the server is not steered", { error: why });
         trouble = why;
-        onFailure(error);
+        onFailure?.(error);
       } finally {
         attempt.abort();
         await lease?.release().catch(() => {});
