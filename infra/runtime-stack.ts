@@ -5,11 +5,12 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { StringParameter } from "aws-cdk-lib/aws-ssm";
 import { Construct } from "constructs";
-import { type MetricName, parameterNames } from "../platform/environment.ts";
-import { createAlarm, mailAlarms, ownMetric } from "./constructs/alarm.ts";
+import { parameterNames } from "../platform/environment.ts";
+import { mailAlarms } from "./constructs/alarm.ts";
 import { ContainerService, type ContainerServiceProps } from "./constructs/container-service.ts";
 import { byInterface } from "./constructs/interfaces.ts";
 import { createNetwork } from "./constructs/network.ts";
+import { alarmOfFleet, alarmOfScheduler } from "./constructs/scheduler-alarms.ts";
 import { SignInBalancer } from "./constructs/sign-in-balancer.ts";
 import { fleetService, type Settings, schedulerService, serversOf } from "./settings.ts";
 import type { WorkloadStack } from "./workload-stack.ts";
@@ -179,27 +180,7 @@ export class RuntimeStack extends Stack {
     );
     source?.container.allowFrom(scheduler.service);
 
-    createAlarm(scope, "NoLease", {
-      metric: ownMetric("HoldsLease", service, stage, "Maximum"),
-      below: 1,
-      periods: 5,
-      missingIsBad: true,
-      says: `No scheduler of server ${server} holds its lease: the load is not level.`,
-      runbook: "no-lease",
-    });
-    createAlarm(scope, "OutOfBand", {
-      metric: ownMetric("InBandShare", service, stage, "Minimum", 5),
-      below: 0.5,
-      periods: 6,
-      says: `Fewer than half of the windows of server ${server} have been in band for 30 minutes.`,
-      runbook: "out-of-band",
-    });
-    createAlarm(scope, "StaleCosts", {
-      metric: ownMetric("CostsAgeSeconds", service, stage, "Minimum", 5),
-      above: 900,
-      says: `The scheduler of server ${server} goes by costs that are older than 15 minutes.`,
-      runbook: "estimates-stale",
-    });
+    alarmOfScheduler(scope, { server, service, stage });
     if (console && address) this.#console(scope, { address, scheduler, schedulerUrl: `http://${host}:9010`, source });
   }
 
@@ -236,43 +217,7 @@ export class RuntimeStack extends Stack {
     fleet.allowFrom(fleet.service);
     for (const source of sources) source?.container.allowFrom(fleet.service);
 
-    const metric = (name: MetricName, minutes = 1) => ownMetric(name, fleetService, stage, "Maximum", minutes);
-    createAlarm(scope, "NoLease", {
-      metric: metric("ServersWithoutLease"),
-      above: 0,
-      periods: 5,
-      missingIsBad: true,
-      says: "Servers have no scheduler: their load is not level.",
-      runbook: "no-lease",
-    });
-    createAlarm(scope, "Away", {
-      metric: metric("ServersAway", 5),
-      above: 0,
-      periods: 3,
-      says: "Servers do not answer their scheduler.",
-      runbook: "servers-away",
-    });
-    createAlarm(scope, "OutOfBand", {
-      metric: metric("ServersOutOfBand", 5),
-      above: 0,
-      periods: 6,
-      says: "Of some servers fewer than half of the windows have been in band for 30 minutes.",
-      runbook: "out-of-band",
-    });
-    createAlarm(scope, "StaleCosts", {
-      metric: metric("ServersStaleCosts", 5),
-      above: 0,
-      periods: 2,
-      says: "Some servers are steered by costs that are older than 15 minutes.",
-      runbook: "estimates-stale",
-    });
-    createAlarm(scope, "Busy", {
-      metric: metric("BusyShare", 5),
-      above: 0.8,
-      periods: 2,
-      says: "A scheduler process has hardly any time left: placements come late.",
-      runbook: "schedulers-busy",
-    });
+    alarmOfFleet(scope, stage);
   }
 
   #console(

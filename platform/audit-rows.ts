@@ -1,7 +1,8 @@
 /** The deep part of an audit: the rows themselves, against receipts and against the engine's ledger. */
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import type { AuditSources, Book } from "./audit.ts";
+import type { AuditSources } from "./audit.ts";
+import type { Book } from "./audit-books.ts";
 import { type LedgerEntry, readLedger } from "./ledger-file.ts";
 import { type Range, RangeSet } from "./range-set.ts";
 import { placeOf } from "./tables/executions.ts";

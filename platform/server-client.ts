@@ -1,34 +1,12 @@
 /** Client of a database server's API: the three calls that every server has, and those that ours and the tap add. */
-import type { IncomingMessage } from "node:http";
-import { createParser } from "eventsource-parser";
-import { z } from "zod";
+import type { z } from "zod";
 import type { Clock } from "./clock.ts";
-import { AddressRefused, defaultReach, type Reach } from "./server-address.ts";
-import { BadAnswer, ServerError, ServerRefused, ServerUnreachable, StaleFence } from "./server-errors.ts";
+import { defaultReach, type Reach } from "./server-address.ts";
+import { type Answer, okText, parse, reasonOf, unreachable } from "./server-answers.ts";
+import { StaleFence } from "./server-errors.ts";
+import { type FollowOptions, followStream } from "./server-stream.ts";
 import { createTransport } from "./server-transport.ts";
-import {
-  type HelloEvent,
-  type PlaceResponse,
-  placeResponse,
-  queuedExecutions,
-  resources,
-  type ServerInfo,
-  type StreamEvent,
-  serverInfo,
-  streamEvent,
-} from "./wire.ts";
-
-export interface FollowOptions {
-  readonly signal: AbortSignal;
-  /** Of the lease, where a scheduler follows: so the server knows that somebody is there who places. */
-  readonly fence?: number;
-  /** Called with every event in order; each connection begins with a `hello`. "again": drop this connection, ask for a fresh `hello`. */
-  onEvent(event: StreamEvent): "again" | undefined;
-  /** Called each time the stream ends or cannot be opened. */
-  onTrouble(error: ServerError): void;
-  /** Told how long this thread read and consumed what had come, in ms. */
-  onBusy?(ms: number): void;
-}
+import { type PlaceResponse, placeResponse, queuedExecutions, resources, type ServerInfo, serverInfo } from "./wire.ts";
 
 export interface ServerClient {
   /** GET /queued: whatever waits. */
@@ -64,9 +42,6 @@ export interface ServerClientOptions {
   readonly maxCharacters?: number;
 }
 
-const firstBackoffMs = 50;
-const longestBackoffMs = 1_000;
-const helloTimeoutMs = 5_000;
 const mostCharacters = 64 * 1024 * 1024;
 
 /**
@@ -88,61 +63,6 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       };
     } catch (cause) {
       throw unreachable(where, cause);
-    }
-  }
-
-  async function openStream(signal: AbortSignal, options: FollowOptions): Promise<void> {
-    const where = `GET ${base}/stream`;
-    const idle = new AbortController();
-    const idleTimer = createIdleTimer(idle, helloTimeoutMs);
-    let consuming = false;
-    const consume = (event: StreamEvent) => {
-      consuming = true;
-      const wish = options.onEvent(event);
-      consuming = false;
-      return wish;
-    };
-    try {
-      const path = options.fence === undefined ? "/stream" : `/stream?fence=${options.fence}`;
-      const response = await transport.open(path, AbortSignal.any([signal, idle.signal]));
-      response.setEncoding("utf8");
-      const status = response.statusCode ?? 0;
-      if (status !== 200) throw refused({ where, status, text: await beginning(response) });
-      const events: StreamEvent[] = [];
-      let bad: ServerError | undefined;
-      const parser = createParser({
-        maxBufferSize: maxCharacters,
-        onEvent: ({ data }) => events.push(parse(streamEvent, data, where)),
-        onError: (error) => {
-          bad = new BadAnswer(`${where}: ${error.message}`, { cause: error });
-        },
-      });
-      let hello: HelloEvent | undefined;
-      for await (const text of response) {
-        idleTimer.touch();
-        const startedAt = clock.monotonic();
-        try {
-          parser.feed(String(text));
-          if (bad) throw bad;
-          for (const event of events.splice(0)) {
-            if (event.type === "hello") {
-              hello = event;
-              idleTimer.touch(Math.min(Math.max(idleMs.min, 20 * event.tickMs), idleMs.max));
-            }
-            if (!hello) throw new BadAnswer(`${where}: the first event is not a hello`);
-            if (signal.aborted || consume(event) === "again") return;
-          }
-        } finally {
-          options.onBusy?.(clock.monotonic() - startedAt);
-        }
-      }
-      throw new ServerUnreachable(`${where}: the server ended the stream`, "no", undefined);
-    } catch (cause) {
-      if (consuming) throw cause;
-      if (signal.aborted) return;
-      throw cause instanceof ServerError ? cause : unreachable(where, idle.signal.aborted ? idle.signal.reason : cause);
-    } finally {
-      idleTimer.stop();
     }
   }
 
@@ -170,114 +90,6 @@ export function createServerClient(options: ServerClientOptions): ServerClient {
       if (answer.status === 409) throw new StaleFence(`${answer.where}: ${reasonOf(answer.text)}`);
       return parse(placeResponse, okText(answer), answer.where);
     },
-    async follow(options) {
-      let backoffMs = firstBackoffMs;
-      while (!options.signal.aborted) {
-        // Aborts the connection, too, when the consumer wants another one or throws.
-        const connection = new AbortController();
-        const end = () => connection.abort();
-        options.signal.addEventListener("abort", end);
-        try {
-          await openStream(connection.signal, {
-            ...options,
-            onEvent(event) {
-              backoffMs = firstBackoffMs;
-              return options.onEvent(event);
-            },
-          });
-        } catch (error) {
-          if (!(error instanceof ServerError)) throw error;
-          options.onTrouble(error);
-        } finally {
-          options.signal.removeEventListener("abort", end);
-          connection.abort();
-        }
-        await clock.sleep(backoffMs * (0.5 + random() / 2), options.signal);
-        backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
-      }
-    },
-  };
-}
-
-interface Answer {
-  readonly where: string;
-  readonly status: number;
-  readonly text: string;
-}
-
-function okText(answer: Answer): string {
-  if (answer.status < 200 || answer.status > 299) throw refused(answer);
-  return answer.text;
-}
-
-function refused({ where, status, text }: Answer): ServerRefused {
-  const reason = status >= 300 && status < 400 ? "redirects are not followed" : reasonOf(text);
-  return new ServerRefused(`${where}: ${status} ${reason}`, status);
-}
-
-/** What a refused stream says for itself; the rest stays unread. */
-async function beginning(response: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const part of response) {
-    text += String(part);
-    if (text.length > 1_000) break;
-  }
-  return text;
-}
-
-const errorBody = z.object({ error: z.string() });
-
-function reasonOf(text: string): string {
-  try {
-    return errorBody.parse(JSON.parse(text)).error.slice(0, 300);
-  } catch {
-    return text.replaceAll(/\s+/g, " ").slice(0, 300);
-  }
-}
-
-function parse<Schema extends z.ZodType>(schema: Schema, text: string, where: string): z.infer<Schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new BadAnswer(`${where}: the answer is not JSON`, { cause });
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const wrong = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join(".") || "answer"}: ${message}`);
-  throw new BadAnswer(`${where}: ${wrong.join("; ").slice(0, 300)}`, { cause: parsed.error });
-}
-
-/** Codes of failures before a request is on its way. */
-const notSent: ReadonlySet<unknown> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  AddressRefused.code,
-]);
-
-/** What requests throw: not always an instance of this realm's Error. */
-const failure = z.object({ message: z.string().optional(), code: z.string().optional() });
-
-function unreachable(where: string, error: unknown): ServerUnreachable {
-  const { message, code } = failure.safeParse(error).data ?? {};
-  return new ServerUnreachable(`${where}: ${message || code || error}`, notSent.has(code) ? "no" : "unknown", error);
-}
-
-function createIdleTimer(controller: AbortController, firstMs: number) {
-  let ms = firstMs;
-  const expire = () => controller.abort(new Error(`silent for ${ms} ms`));
-  let timer = setTimeout(expire, ms);
-  return {
-    touch(newMs = ms) {
-      if (newMs === ms) timer.refresh();
-      else {
-        clearTimeout(timer);
-        ms = newMs;
-        timer = setTimeout(expire, ms);
-      }
-    },
-    stop: () => clearTimeout(timer),
+    follow: (following) => followStream({ transport, clock, random, idleMs, maxCharacters }, following),
   };
 }

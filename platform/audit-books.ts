@@ -1,0 +1,73 @@
+/** What the tables say of an outbox's rows, for audits: from receipts, tombstones and gaps. */
+import type { AuditSources } from "./audit.ts";
+import { RangeSet } from "./range-set.ts";
+import { readGaps, readTombstones } from "./tables/executions.ts";
+import { type ReceiptItem, readReceiptItems } from "./tables/receipts.ts";
+
+/** Of one incarnation. */
+export interface Book {
+  readonly incarnation: string;
+  readonly executed: number;
+  readonly recorded: RangeSet;
+  /** Of the recorded, those whose rows have not expired. */
+  readonly standing: RangeSet;
+  readonly buried: RangeSet;
+  readonly discarded: RangeSet;
+  /** Numbers before this one have receipts that expired. */
+  readonly expiredBefore: number;
+  readonly gaps: number;
+}
+
+/** @param given the last number given out; undefined: the last that ever came */
+export async function openBook(
+  { document, names, server: { serverId }, now }: AuditSources,
+  incarnation: string,
+  given: number | undefined,
+  firstSeenAt: number | undefined,
+): Promise<Book> {
+  const { EVENKEEL_EXECUTIONS_TABLE: executions, EVENKEEL_WINDOWS_TABLE: windows } = names;
+  const twins = new RangeSet();
+  for await (const twin of readReceiptItems(document, windows, serverId, incarnation)) twins.add(twin);
+  const recorded = new RangeSet();
+  const standing = new RangeSet();
+  let oldest: ReceiptItem | undefined;
+  for await (const receipt of readReceiptItems(document, executions, serverId, incarnation)) {
+    oldest ??= receipt;
+    for (const range of receipt.twin ? twins.within(receipt) : [receipt]) {
+      recorded.add(range);
+      if ((receipt.rowsExpireAt ?? Number.POSITIVE_INFINITY) * 1_000 > now) standing.add(range);
+    }
+  }
+  const buried = new RangeSet();
+  const discarded = new RangeSet();
+  let lastBuried = 0;
+  for (const tombstone of await readTombstones(document, executions, serverId, incarnation)) {
+    const { sequence } = tombstone;
+    lastBuried = Math.max(lastBuried, sequence);
+    // A receipt goes before a grave: the row came twice, and once it was whole.
+    if (!recorded.has(sequence)) (tombstone.discarded ? discarded : buried).add({ first: sequence, last: sequence });
+  }
+  const executed = given ?? Math.max(recorded.ranges.at(-1)?.last ?? 0, lastBuried);
+  return {
+    incarnation,
+    executed,
+    recorded,
+    standing,
+    buried,
+    discarded,
+    expiredBefore: oldest && hasExpiredBefore(oldest, firstSeenAt, now) ? oldest.first : 1,
+    gaps: (await readGaps(document, executions, serverId, incarnation)).length,
+  };
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * Whether receipts before the oldest one have expired, rather than been lost: the outbox is older than receipts get, and
+ * the oldest one left is near its end. (After a rest of more than a day it is not: what came before then counts as lost
+ * until this one expires, too.)
+ */
+function hasExpiredBefore(oldest: ReceiptItem, firstSeenAt: number | undefined, now: number): boolean {
+  const keptMs = oldest.expiresAt * 1_000 - oldest.recordedAt;
+  return firstSeenAt !== undefined && firstSeenAt + keptMs <= now && oldest.expiresAt * 1_000 - dayMs <= now;
+}
