@@ -59,9 +59,10 @@ export function slotOf({ EVENKEEL_SLOT, shared }: Settings, listeningPort: numbe
   return EVENKEEL_SLOT ?? (shared ? `${hostname()}-${listeningPort}` : "scheduler-1");
 }
 
-/** Where other processes of the fleet reach this one. */
+/** Where other processes of the fleet reach this one; port 0 stands for the one that it listens on. */
 export function ownUrl(settings: Settings, listeningPort: number): string {
-  return settings.EVENKEEL_ADVERTISED_URL ?? `http://${ownHost(settings.STATUS_HOST)}:${listeningPort}`;
+  const url = settings.EVENKEEL_ADVERTISED_URL ?? `http://${ownHost(settings.STATUS_HOST)}:${settings.STATUS_PORT}`;
+  return url.replace(/:0$/, `:${listeningPort}`);
 }
 
 /** What other machines reach this one by, bound to `host`. */
