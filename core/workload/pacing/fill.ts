@@ -12,10 +12,8 @@ export interface SecondProblem {
   readonly tickMs: number;
   /** What the whole second is to use. */
   readonly target: number;
-  /** What it uses without further starts: before the next tick, in it, and after it. */
-  readonly before: number;
-  readonly here: number;
-  readonly after: number;
+  /** What each of its ticks uses without further starts. */
+  readonly usage: readonly number[];
   /** What each tick of the second before used. */
   readonly previous: readonly number[];
   readonly budgetTicks: number;
@@ -48,8 +46,8 @@ const overPrice = 3;
  * long ones first, and in the last tick all of it: small ones are left to meet the target with.
  */
 export function fillSecond(problem: SecondProblem): Item[] {
-  const { next, position, windowTicks, tickMs, target, before, here, after, budgetTicks } = problem;
-  const gap = target - before - here - after;
+  const { next, position, windowTicks, tickMs, target, usage, budgetTicks } = problem;
+  const gap = target - sum(usage);
   if (gap <= 0) return [];
   const leftMs = (windowTicks - position) * tickMs - startMs;
   const considered = problem.waiting.slice(0, mostConsidered);
@@ -66,7 +64,7 @@ export function fillSecond(problem: SecondProblem): Item[] {
   plan.sort((a, b) => b.profile.durationMs - a.profile.durationMs);
   const aim = target * shareBy(position, problem.previous, windowTicks);
   const starts: Item[] = [];
-  let used = before + here;
+  let used = sum(usage.slice(0, position + 1));
   for (const item of plan) {
     const { durationMs } = item.profile;
     const uses = usedBetween(item.profile, 0, tickMs - startMs);

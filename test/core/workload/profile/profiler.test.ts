@@ -74,6 +74,26 @@ describe("profiles of executions that last", () => {
     expect(spread).toBeLessThan(2);
   });
 
+  it("are the same where executions are told together as where each is told alone", () => {
+    const some = paced.slice(0, 30);
+    const twice = (together: boolean) =>
+      some.map((window) => ({
+        ...window,
+        ticks: window.ticks.map((ran) => [...ran, ...ran]),
+        active: (window.active ?? []).flatMap((one) => (together ? [{ ...one, times: 2 }] : [one, one])),
+        usage: {
+          cpu: (window.usage?.cpu ?? []).map((cpu) => 2 * cpu),
+          io: Array(10).fill(0),
+          memory: Array(10).fill(0),
+        },
+      }));
+    const [together, alone] = [learned(twice(true)), learned(twice(false))];
+    for (const [id, { mean, durationMs = 0 }] of alone.costs) {
+      expect(together.costs.get(id)?.mean[0]).toBeCloseTo(mean[0], 3);
+      expect(together.costs.get(id)?.durationMs).toBeCloseTo(durationMs, 3);
+    }
+  });
+
   it("follow a cost that changes", () => {
     const [changing] = heavy.queries;
     if (!changing) throw new Error("no queries");
