@@ -76,3 +76,20 @@ function tpch(): Load {
   }));
   return { queries, burstEveryMs, backgroundMs: 45, statementMs: 1.5 };
 }
+
+/** A burst in random order: which queries come, and how late within their tick each starts. */
+export function burstOf(
+  { queries }: Load,
+  random: ReturnType<typeof createRandom>,
+): { readonly query: SpreadQuery; readonly jitterMs: number }[] {
+  const burst = queries.flatMap((query) => {
+    const times = Math.floor(query.perBurst + random.uniform());
+    return Array.from({ length: times }, () => ({ query, jitterMs: 15 * random.uniform() }));
+  });
+  for (let at = burst.length - 1; at > 0; at--) {
+    const other = Math.floor((at + 1) * random.uniform());
+    const [a, b] = [burst[at], burst[other]];
+    if (a && b) [burst[at], burst[other]] = [b, a];
+  }
+  return burst;
+}

@@ -2,26 +2,18 @@
  * A database in virtual time whose executions last: processor sharing on some cores, bursts, a background of short
  * statements, and a sampler that reads CPU times at uneven moments. It tells its ticks as a server with `spread` does.
  */
-import type { ActiveExecution, TickObservation, Waiting, WindowObservation } from "../../core/workload/types.ts";
+import type { TickObservation, Waiting, WindowObservation } from "../../core/workload/types.ts";
 import { createRandom } from "../../sim-server/database/random.ts";
-import type { Load, SpreadQuery } from "./loads.ts";
+import { burstOf, type Load, type SpreadQuery } from "./loads.ts";
+import { type Job, Machine } from "./machine.ts";
 import { Sampler, tickMs } from "./sampler.ts";
+import { metricsOf, type Ran, windowOf } from "./window.ts";
 
 const stepMs = 5;
 const choreShare = 1 / 200;
 const choreMs = 15;
 const sampleMs = [50, 100] as const;
 export const windowTicks = 10;
-
-interface Job {
-  readonly id: string;
-  /** Undefined: a statement of the background. */
-  readonly query: SpreadQuery | undefined;
-  readonly work: number;
-  readonly share: number;
-  left: number;
-  readonly startedAt: number;
-}
 
 interface Held extends Waiting {
   readonly query: SpreadQuery;
@@ -62,13 +54,11 @@ export class SpreadWorld {
   readonly #options: WorldOptions;
   readonly #random: ReturnType<typeof createRandom>;
   readonly #waiting = new Map<string, Held>();
-  #jobs: Job[] = [];
-  readonly #ran = new Map<Job, { readonly job: Job; readonly startedTick: number; endedAt: number | undefined }>();
+  readonly #machine: Machine;
+  readonly #ran = new Map<Job, Ran>();
   #number = 0;
   #now = 0;
   #nextBurst = 0;
-  #others = 0;
-  #usedMs = 0;
   readonly #sampler: Sampler;
   readonly #ticks: {
     sampled: number;
@@ -86,6 +76,7 @@ export class SpreadWorld {
   constructor(options: WorldOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
+    this.#machine = new Machine(this.#random, options.cores, options.others ?? 0);
     this.#sampler = new Sampler(this.#random, options.sampleMs ?? sampleMs);
   }
 
@@ -131,7 +122,7 @@ export class SpreadWorld {
   }
 
   #tick(number: number): void {
-    const active = this.#waiting.size > 0 || this.#jobs.some(({ query }) => query !== undefined);
+    const active = this.#waiting.size > 0 || this.#machine.jobs.some(({ query }) => query !== undefined);
     this.#ticks[number] = { sampled: 0, used: 0, executed: [], arrived: [], ended: [], active };
   }
 
@@ -145,20 +136,10 @@ export class SpreadWorld {
     if (now < this.#nextBurst) return;
     this.#nextBurst += load.burstEveryMs;
     const tick = Math.floor(now / tickMs);
-    const burst: Held[] = [];
-    for (const query of load.queries) {
-      const times = Math.floor(query.perBurst + this.#random.uniform());
-      for (let k = 0; k < times; k++) {
-        const id = String(this.#number++);
-        const times = { arrivedTick: tick, tick: held ? tick + 3 : tick, latestTick: tick + deferTicks };
-        burst.push({ id, queryId: query.id, ...times, query, jitterMs: 15 * this.#random.uniform() });
-      }
-    }
-    for (let at = burst.length - 1; at > 0; at--) {
-      const other = Math.floor((at + 1) * this.#random.uniform());
-      const [a, b] = [burst[at], burst[other]];
-      if (a && b) [burst[at], burst[other]] = [b, a];
-    }
+    const times = { arrivedTick: tick, tick: held ? tick + 3 : tick, latestTick: tick + deferTicks };
+    const burst = burstOf(load, this.#random).map(({ query, jitterMs }): Held => {
+      return { id: String(this.#number++), queryId: query.id, ...times, query, jitterMs };
+    });
     for (const one of burst) {
       this.#waiting.set(one.id, one);
       if (held) this.#ticks[tick]?.arrived.push(one);
@@ -174,7 +155,7 @@ export class SpreadWorld {
       const mean =
         this.#random.uniform() < choreShare ? choreMs * statementMs : statementMs * (1 - choreShare * choreMs);
       const work = -mean * Math.log(1 - this.#random.uniform());
-      this.#jobs.push({ id: "", query: undefined, work, share: 1, left: work, startedAt: now });
+      this.#machine.start({ id: "", query: undefined, work, share: 1, left: work, startedAt: now });
     }
   }
 
@@ -188,7 +169,7 @@ export class SpreadWorld {
       const sigma = Math.sqrt(Math.log(1 + query.scatter ** 2));
       const work = mean * Math.exp(sigma * this.#normal() - sigma ** 2 / 2);
       const job: Job = { id: held.id, query, work, share: query.cpuShare, left: work, startedAt: now };
-      this.#jobs.push(job);
+      this.#machine.start(job);
       this.#ran.set(job, { job, startedTick: tick, endedAt: undefined });
       this.#ticks[tick]?.executed.push(held);
       this.#delays.push({ startedTick: tick, seconds: (tick - held.arrivedTick) * (tickMs / 1_000) });
@@ -197,29 +178,18 @@ export class SpreadWorld {
 
   #execute(now: number): void {
     const tick = this.#ticks[Math.floor(now / tickMs)];
-    const wanted = this.#jobs.reduce((sum, { share }) => sum + share, 0);
-    // What else the machine does takes part of a processor or none, for a third of a second on average.
-    if (this.#random.uniform() < stepMs / 330)
-      this.#others = Math.max(0, 1.6 * this.#random.uniform() - 0.6 + (this.#options.others ?? 0));
-    const speed = Math.min(1, (this.#options.cores - this.#others) / Math.max(wanted, 1e-9));
-    const left: Job[] = [];
-    for (const job of this.#jobs) {
-      const done = Math.min(job.left, job.share * speed * stepMs);
-      job.left -= done;
-      this.#usedMs += done;
-      if (tick) tick.used += done;
-      if (job.left > 1e-9) left.push(job);
-      else if (job.query) {
-        tick?.ended.push(job);
-        const ran = this.#ran.get(job);
-        if (ran) ran.endedAt = now + stepMs;
-      }
+    const { usedMs, ended } = this.#machine.run(stepMs);
+    if (tick) tick.used += usedMs;
+    for (const job of ended) {
+      if (!job.query) continue;
+      tick?.ended.push(job);
+      const ran = this.#ran.get(job);
+      if (ran) ran.endedAt = now + stepMs;
     }
-    this.#jobs = left;
   }
 
   #sample(now: number): void {
-    for (const { tick, cpuMs } of this.#sampler.read(now, this.#usedMs)) {
+    for (const { tick, cpuMs } of this.#sampler.read(now, this.#machine.usedMs)) {
       const of = this.#ticks[tick];
       if (of) of.sampled += cpuMs;
     }
@@ -243,7 +213,13 @@ export class SpreadWorld {
         arrived: of.arrived,
         ended: of.ended.map((job) => this.#endedOf(job)),
         ...(sampled && { usage }),
-        ...(closes && { window: { firstTick: tick - windowTicks + 1, bounds: "exact", metrics: this.#metrics(tick) } }),
+        ...(closes && {
+          window: {
+            firstTick: tick - windowTicks + 1,
+            bounds: "exact",
+            metrics: metricsOf(this.#ticks.slice(tick - windowTicks + 1, tick + 1)),
+          },
+        }),
       };
       if (closes) this.#keepWindow(tick);
       const placements = pacer?.observe(observation) ?? [];
@@ -257,14 +233,6 @@ export class SpreadWorld {
     return { id: job.id, queryId: job.query?.id ?? "", startedTick: ran?.startedTick ?? 0, durationMs };
   }
 
-  #metrics(lastTick: number) {
-    const values = this.#ticks.slice(lastTick - windowTicks + 1, lastTick + 1).map(({ sampled }) => sampled);
-    const average = Math.floor(values.reduce((sum, value) => sum + value, 0) / values.length);
-    const cpu = { average, min: Math.min(...values), max: Math.max(...values) };
-    const none = { average: 0, min: 0, max: 0 };
-    return { cpu, io: none, memory: none };
-  }
-
   /** The window's row as the estimator gets it, some seconds later: with the durations of what has ended by then. */
   #keepWindow(lastTick: number): void {
     const first = lastTick - windowTicks + 1;
@@ -272,31 +240,7 @@ export class SpreadWorld {
     const ticks = this.#ticks.slice(first, lastTick + 1);
     for (const [job, { endedAt = to }] of this.#ran) if (endedAt <= from) this.#ran.delete(job);
     const ran = [...this.#ran.values()].filter(({ job }) => job.startedAt < to);
-    const active: ActiveExecution[] = ran.map((entry) => ({
-      queryId: entry.job.query?.id ?? "",
-      from: Math.max(0, entry.job.startedAt - from),
-      to: Math.min(to, entry.endedAt ?? to) - from,
-      get durationMs() {
-        const end = entry.endedAt;
-        return end === undefined ? null : end - entry.job.startedAt;
-      },
-    }));
-    this.windows.push({
-      key: String(first),
-      epoch: "bench",
-      endedAt: to,
-      firstTick: first,
-      tickMs,
-      ticks: ticks.map(({ executed }) => executed.map(({ queryId }) => queryId)),
-      bounds: "exact",
-      metrics: this.#metrics(lastTick),
-      active,
-      usage: {
-        cpu: ticks.map(({ sampled }) => sampled),
-        io: ticks.map(() => 0),
-        memory: ticks.map(() => 0),
-      },
-    });
+    this.windows.push(windowOf(first, ticks, ran));
   }
 
   #place(placements: readonly { readonly id: string; readonly tick: number }[], now: number): void {
