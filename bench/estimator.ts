@@ -1,15 +1,8 @@
 /** `bench estimator`: how fast and how well costs are learned, in virtual time, from unscheduled traffic. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 import { createEstimator } from "../core/workload/estimator/estimator.ts";
-import type { WindowObservation } from "../core/workload/types.ts";
-import { estimateCosts } from "../lambdas/workload/constants.ts";
 import { Engine, type Step } from "../sim-server/database/engine.ts";
 import { loadParameters, type Parameters } from "../sim-server/database/parameters.ts";
+import { createApart, type ProcessEffort } from "./estimator/apart.ts";
 import { createFeed } from "./estimator/feed.ts";
 import { type Limit, limit } from "./estimator/limit.ts";
 import { type EstimatorOptions, help, parseEstimatorOptions } from "./estimator/options.ts";
@@ -33,23 +26,9 @@ export interface Effort {
   readonly estimateCpuMsP50: number;
   readonly estimateCpuMsMax: number;
   readonly rssMb: number;
-  /** Of the last minute's run, in a process of its own. */
+  /** Of runs in processes of their own. */
   readonly process?: ProcessEffort;
 }
-
-/** `work`: executions read, counted each time. `secondsInFunction`: what `cpuMs` takes with the function's share of a core. */
-interface ProcessEffort {
-  readonly cpuMs: number;
-  readonly rssMb: number;
-  readonly work: number;
-  readonly memoryMegabytes: number;
-  readonly secondsInFunction: number;
-}
-
-/** Memory at which a function has a whole core; below, its share is in proportion (AWS Lambda, Configure memory). */
-const megabytesOfCore = 1_769;
-/** A Node process of the function's leaves this much of its memory to what is not its heap. */
-const besidesHeapMegabytes = 112;
 
 function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters {
   const parameters = { ...loadParameters(scenario), seed };
@@ -65,17 +44,18 @@ function parametersOf({ scenario, seed, server }: EstimatorOptions): Parameters 
 
 /**
  * Runs the bench; `checkpoint` is told each estimate's virtual second and score.
- * @param apart whether to make the last minute's run in a process of its own as well, from the state of a minute before
+ * @param separate whether each estimate is made in a process of its own
  */
 export function run(
   options: EstimatorOptions,
   checkpoint?: (second: number, score: Score) => void,
-  apart = false,
+  separate = false,
 ): { readonly result: EstimatorResult; readonly effort: Effort } {
   const parameters = parametersOf(options);
   const engine = new Engine(parameters);
   const feed = createFeed(parameters, options.unseen);
-  const estimator = createEstimator();
+  using apart = separate ? createApart() : undefined;
+  const estimator = apart ?? createEstimator();
   const trueWindows: NonNullable<Step["window"]>[] = [];
   const relearning = watchRelearning(engine);
   const ticks = Math.round((options.minutes * 60_000) / parameters.tickMs);
@@ -85,9 +65,6 @@ export function run(
   const times: number[] = [];
   const steered = options.learn === "watching" ? undefined : createSteered(engine, options.learn === "purpose");
   const ticksPerMinute = 60 * ticksPerSecond;
-  const secondLast = apart ? Math.max(ticks - ticksPerMinute, 1) : 0;
-  let before: Uint8Array | undefined;
-  const since: WindowObservation[] = [];
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
     const step = engine.step();
@@ -96,19 +73,16 @@ export function run(
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
-    if (before) since.push(...observed);
     steered?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = second <= 120 ? Math.min(5, options.every) : options.every;
     const minute = steered !== undefined && (tick + 1) % ticksPerMinute === 0;
-    const snapshot = tick + 1 === secondLast;
-    if (!ended && !minute && !snapshot && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
+    if (!ended && !minute && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();
     const estimates = estimator.estimate();
     times.push(cpuMs(started));
     if (minute) steered?.estimated(estimates);
-    if (snapshot) before = estimator.save();
     last = score(engine, feed.executions, estimates);
     relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
@@ -120,7 +94,7 @@ export function run(
     estimateCpuMsP50: Math.round(quantile(times, 0.5)),
     estimateCpuMsMax: Math.round(quantile(times, 1)),
     rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
-    ...(before ? { process: runApart(before, since) } : {}),
+    ...(apart ? { process: apart.effort() } : {}),
   };
   const result = {
     minutes: options.minutes,
@@ -138,25 +112,6 @@ export function run(
 function cpuMs(since: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(since);
   return (user + system) / 1000;
-}
-
-/** A run from `state` with `windows` new, in a process of its own within the function's heap. */
-function runApart(state: Uint8Array, windows: readonly WindowObservation[]): ProcessEffort {
-  const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
-  try {
-    const [stateFile, windowsFile] = [join(directory, "state.json.gz"), join(directory, "windows.json")];
-    writeFileSync(stateFile, gzipSync(state));
-    writeFileSync(windowsFile, JSON.stringify(windows));
-    const script = fileURLToPath(new URL("estimator/one-run.ts", import.meta.url));
-    const { memoryMegabytes } = estimateCosts;
-    const heap = `--max-old-space-size=${memoryMegabytes - besidesHeapMegabytes}`;
-    const output = execFileSync(process.execPath, [heap, script, stateFile, windowsFile], { encoding: "utf8" });
-    const effort = JSON.parse(output);
-    const secondsInFunction = Math.round((effort.cpuMs * megabytesOfCore) / memoryMegabytes / 100) / 10;
-    return { ...effort, memoryMegabytes, secondsInFunction };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
 }
 
 /** The mean of each number over the runs that have it. */

@@ -1,26 +1,24 @@
 /**
- * One run of the estimator as the function makes it, with the function's modules loaded: the last state (argument 1) is
- * restored, takes in the windows that came since (argument 2, JSON), and is learned from and saved again. Prints `cpuMs`
- * (processor time), `rssMb`, the process's greatest resident memory, and `work`, executions read.
+ * One run of the estimator as the function makes it, with the function's modules loaded, in the directory that is the
+ * argument: the state of the run before (`state.json.gz`, if there is one) is restored, takes in the windows that came
+ * since (`windows.json`), and is learned from and saved again. Prints the estimates and what they took, as JSON.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { restoreEstimator } from "../../core/workload/estimator/estimator.ts";
+import { createEstimator, restoreEstimator } from "../../core/workload/estimator/estimator.ts";
 import "../../lambdas/workload/estimate-costs/handler.ts";
 
-const [, , state = "", windows = ""] = process.argv;
-const bytes = readFileSync(state);
-const news = JSON.parse(readFileSync(windows, "utf8"));
+const [, , directory = ""] = process.argv;
+const stateFile = join(directory, "state.json.gz");
+const bytes = existsSync(stateFile) ? readFileSync(stateFile) : undefined;
+const news = JSON.parse(readFileSync(join(directory, "windows.json"), "utf8"));
 const started = process.cpuUsage();
-const estimator = restoreEstimator(gunzipSync(bytes));
+const estimator = bytes ? restoreEstimator(gunzipSync(bytes)) : createEstimator();
 estimator.observe(news);
-const { quality } = estimator.estimate();
-gzipSync(estimator.save());
+const { costs, prior, quality } = estimator.estimate();
+const state = gzipSync(estimator.save());
 const { user, system } = process.cpuUsage(started);
-console.log(
-  JSON.stringify({
-    cpuMs: Math.round((user + system) / 1000),
-    rssMb: Math.round(process.resourceUsage().maxRSS / 1024),
-    work: Math.round(quality.work ?? 0),
-  }),
-);
+const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+writeFileSync(stateFile, state);
+console.log(JSON.stringify({ costs: [...costs], prior, quality, cpuMs: Math.round((user + system) / 1000), rssMb }));

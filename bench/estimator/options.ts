@@ -15,8 +15,9 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
                             watching: nothing is delayed; purpose: the planner steers by costs learned each minute, and
                             uses windows that would not be level to show unsure costs; steered: the same without that
                             (watching)
-  --process                 also the last minute's run in a process of its own, within the function's memory: its
-                            processor time, resident memory, and the seconds with the function's share of a core
+  --process                 each estimate in a process of its own from the state of the one before, as the function
+                            makes it and within its memory; of the later half of them the processor time, the seconds
+                            that it takes with the function's share of a core, and resident memory
   --json                    one JSON line for machines
 `;
 

@@ -32,15 +32,18 @@ describe("bench estimator", () => {
     expect(result.inBand).toEqual(expect.any(Number));
   });
 
-  it("makes a run in a process of its own", () => {
+  it("makes runs in processes of their own, with the same results", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.2"]);
     if (!options) throw new Error("no options");
-    expect(run(options, undefined, true).effort.process).toEqual({
-      cpuMs: expect.any(Number),
-      rssMb: expect.any(Number),
-      work: expect.any(Number),
+    const { result, effort } = run(options, undefined, true);
+    expect(result).toEqual(run(options).result);
+    expect(effort.process).toEqual({
+      runs: 2,
+      cpuMsP50: expect.any(Number),
+      cpuMsMax: expect.any(Number),
+      secondsInFunctionMax: expect.any(Number),
+      rssMbMax: expect.any(Number),
       memoryMegabytes: 512,
-      secondsInFunction: expect.any(Number),
     });
   });
 
