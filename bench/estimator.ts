@@ -64,6 +64,7 @@ export function run(
   let onePercentSince: number | null = null;
   const times: number[] = [];
   const steered = options.learn === "watching" ? undefined : createSteered(engine, options.learn === "purpose");
+  const often = !separate && options.every <= 60;
   const ticksPerMinute = 60 * ticksPerSecond;
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
@@ -76,7 +77,7 @@ export function run(
     steered?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
-    const every = second <= 120 ? Math.min(5, options.every) : options.every;
+    const every = often && second <= 120 ? Math.min(5, options.every) : options.every;
     const minute = steered !== undefined && (tick + 1) % ticksPerMinute === 0;
     if (!ended && !minute && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();

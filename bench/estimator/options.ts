@@ -8,7 +8,7 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
   --scenario <name|file>    ${scenarioNames.join(", ")}, or a parameter file (default)
   --seed <n|n-m>            of the world and its traffic; with two, means over all from the first to the last (1)
   --minutes <n>             of traffic (5)
-  --every <seconds>         between estimates after the first two minutes, which have one every 5 s (60)
+  --every <seconds>         between estimates (60); up to 60 and without --process, the first two minutes have one every 5 s
   --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
   --unseen <share>          of executions, missing from what the estimator is told (0)
   --learn <watching|steered|purpose>

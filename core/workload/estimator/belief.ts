@@ -164,9 +164,10 @@ export class Belief {
 
   /**
    * Writes to `out` what is believed of the sum of row `f`'s columns but `q`, if the row's factor were not there.
+   * @param least variance that each other cost is given at least
    * @returns how often `q` is in the row
    */
-  rest(factors: RowFactors, f: number, q: number, out: Normal): number {
+  rest(factors: RowFactors, f: number, q: number, out: Normal, least = 0): number {
     const own = rowOf(factors, f);
     const given = this.#givenBy(factors);
     const { start, column, count } = factors.rows;
@@ -180,7 +181,7 @@ export class Belief {
     for (let k = start[own] ?? 0; k < (start[own + 1] ?? 0); k++) {
       const other = column[k] ?? 0;
       const n = count[k] ?? 0;
-      const without = n * n * this.#columnWithout(other, given[k] ?? 0);
+      const without = n * n * math.max(this.#columnWithout(other, given[k] ?? 0), least);
       const now = n * n * (this.variance[other] ?? 0);
       sumMean += n * (this.mean[other] ?? 0);
       sumVariance += without;

@@ -120,3 +120,21 @@ export function rowSum(rows: Rows, i: number, costs: Float64Array): number {
   for (let k = rows.start[i] ?? 0; k < end; k++) sum += (rows.count[k] ?? 0) * (costs[rows.column[k] ?? 0] ?? 0);
   return sum;
 }
+
+/** The windows in which each column that is `wanted` ran, by candidate. */
+export function windowsOf(
+  { totals }: Equations,
+  candidate: Int32Array,
+  wanted: (column: number) => boolean,
+): ReadonlyMap<number, readonly number[]> {
+  const windows = new Map<number, number[]>();
+  candidate.forEach((c, w) => {
+    for (const q of totals.column.subarray(totals.start[c], totals.start[c + 1])) {
+      if (!wanted(q)) continue;
+      const own = windows.get(q);
+      if (own) own.push(w);
+      else windows.set(q, [w]);
+    }
+  });
+  return windows;
+}

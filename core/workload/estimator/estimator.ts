@@ -33,7 +33,7 @@ const sureSd = 0.1;
 export interface EstimatorOptions {
   /** Executions that memory holds (60,000: an hour at 15/s); older windows leave a summary of what they said. */
   readonly room?: number;
-  /** Executions in memory up to which each estimate is made afresh (20,000); beyond, it goes on from the last one. */
+  /** Ticks in memory up to which each estimate is made afresh (12,000: twenty minutes at ten a second); beyond, it goes on from the last one. */
   readonly afreshUpTo?: number;
   /** Executions that one estimate may read, counted each time (400,000), when it is not made afresh: the next one goes on. */
   readonly mostWork?: number;
@@ -91,7 +91,7 @@ function triple(values: ArrayLike<number>): Triple {
 
 function create(
   memory: Memory,
-  { room = 60_000, afreshUpTo = 20_000, mostWork = 400_000 }: EstimatorOptions = {},
+  { room = 60_000, afreshUpTo = 12_000, mostWork = 400_000 }: EstimatorOptions = {},
 ): Estimator {
   return {
     observe(windows) {

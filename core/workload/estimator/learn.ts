@@ -5,7 +5,7 @@ import { type Factors, noFactors } from "./belief.ts";
 import { placeBounds, recordedBounds, type ShiftLaw, uniformShifts } from "./bounds.ts";
 import { reconsider } from "./contradictions.ts";
 import type { Equations } from "./equations.ts";
-import { integrality, readCosts } from "./integers.ts";
+import { areIntegers, readCosts } from "./integers.ts";
 import { type Evidence, Population } from "./population.ts";
 import { type Bounds, type Hidden, nothingHidden, Propagation } from "./propagation.ts";
 import { executionMoments } from "./scatter.ts";
@@ -63,19 +63,19 @@ const outsiderShare = 0.05;
 const mostStages = 6;
 /** How often what contradicts itself is let go. */
 const mostReleases = 3;
-/** Log odds at which costs are taken for integers. */
-const sureOdds = 8;
 
 /**
  * @param anchors per resource, what is known of the columns beyond the equations
  * @param outsiders columns that the population hardly tells of, as their costs have changed
  * @param course absent: begins anew, and reads every window in every round until beliefs stand still
+ * @param integer whether costs are integers, if that is not to be asked
  */
 export function learn(
   equations: Equations,
   anchors: readonly Factors[],
   outsiders: readonly number[] = [],
   course?: Course,
+  integer?: boolean,
 ): Learned {
   const columns = anchors[0]?.precision.length ?? 0;
   const bounds = recordedBounds(equations);
@@ -210,9 +210,7 @@ export function learn(
         continue;
       }
     }
-    // Costs once taken for integers look like them ever after: the question is not asked again.
-    if (unread && learned.rounds > 2 * youth) break;
-    const sure = all.reduce((sum, p) => sum + integrality(p), 0) > sureOdds;
+    const sure = integer ?? areIntegers(learned, all);
     if (learned.integer === sure) break;
     learned.integer = sure;
     assume();

@@ -71,6 +71,7 @@ export class Memory {
   readonly #index = new Map<string, number>();
   readonly #windows = new Map<string, StoredWindow>();
   #executions = 0;
+  #ticks = 0;
 
   get windows(): readonly StoredWindow[] {
     return Array.from(this.#windows.values()).sort(byTime);
@@ -79,6 +80,11 @@ export class Memory {
   /** Executions held. */
   get executions(): number {
     return this.#executions;
+  }
+
+  /** Ticks of the windows held. */
+  get ticks(): number {
+    return this.#ticks;
   }
 
   get size(): number {
@@ -107,6 +113,7 @@ export class Memory {
   restoreWindow(window: StoredWindow): void {
     this.#windows.set(window.key, window);
     this.#executions += executionsOf(window);
+    this.#ticks += window.ticks.length;
   }
 
   /** Lets the oldest windows go, unread, if there are more than `most` executions, until there are `room`. */
@@ -127,6 +134,7 @@ export class Memory {
     for (const window of windows) {
       if (!this.#windows.delete(window.key)) continue;
       this.#executions -= executionsOf(window);
+      this.#ticks -= window.ticks.length;
       this.horizon = Math.max(this.horizon, window.endedAt);
     }
   }

@@ -62,6 +62,15 @@ export function truncate(mean: number, sd: number, low: number, high: number, ou
   out.variance = sd * sd * math.max(1 + edges - shift * shift, 1e-6);
 }
 
+/** Density of N(mean, variance) seen at `x` with variance `noise`; what is then believed is left in `out`. */
+export function observe(mean: number, variance: number, x: number, noise: number, out: Moments): number {
+  const spread = variance + noise;
+  out.mean = mean + (variance / spread) * (x - mean);
+  out.variance = (variance * noise) / spread;
+  out.mass = density((x - mean) / math.sqrt(spread)) / math.sqrt(spread);
+  return out.mass;
+}
+
 /** The sum of laws: add each by `add`, then read the whole's moments by `into`. */
 export class Mixture {
   #mass = 0;

@@ -5,6 +5,7 @@
  */
 import { Belief, type Factors, type Normal, noFactors, type RowFactors, settle } from "./belief.ts";
 import type { Equations } from "./equations.ts";
+import { Extremes } from "./extremes.ts";
 import { type Assumptions, mostUnseen, Reading } from "./reading.ts";
 
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
@@ -47,6 +48,7 @@ export class Propagation {
   readonly totals: RowFactors;
   readonly ticks: RowFactors;
   readonly #reading: Reading;
+  readonly #extremes: Extremes;
   /** How sure it is that a window's average fits nothing that is believed. */
   readonly doubted: Float64Array;
   /** By window: expected number of executions that ran unseen. */
@@ -70,6 +72,7 @@ export class Propagation {
     this.bounds = bounds;
     this.#resource = resource;
     this.#reading = new Reading(assumptions);
+    this.#extremes = new Extremes(assumptions);
     const columns = anchor.precision.length;
     this.belief = new Belief(columns);
     this.#columns = noFactors(columns);
@@ -180,35 +183,35 @@ export class Propagation {
   #readExtremes(w: number, step: number): void {
     const { ticks } = this.equations;
     this.#extremesOf(w, this.bounds.candidate[w] ?? 0, this.bounds.trust[w] ?? 1);
-    const reading = this.#reading;
+    const extremes = this.#extremes;
     this.#distinct.forEach((i, k) => {
       if (ticks.start[i] === ticks.start[i + 1]) return;
-      reading.tick(k);
-      settle(this.ticks, i, reading.meanOf(k), reading.varianceOf(k), reading.result, step);
+      extremes.tick(k);
+      settle(this.ticks, i, extremes.meanOf(k), extremes.varianceOf(k), extremes.result, step);
     });
   }
 
   /** Weighs the extremes of window w under candidate c; the ticks taken are left in `distinct`. */
   #extremesOf(w: number, c: number, trust: number): number {
     const { ticks } = this.equations;
-    const reading = this.#reading;
+    const extremes = this.#extremes;
     this.#beginExtremes(w, c);
     for (const i of this.#distinctTicks(c)) {
       if (ticks.start[i] === ticks.start[i + 1]) {
-        reading.addTick(0, 1e-9);
+        extremes.add(0, 1e-9);
         continue;
       }
       this.belief.without(this.ticks, i, i, this.#cavity);
-      reading.addTick(this.#cavity.mean, this.#cavity.variance);
+      extremes.add(this.#cavity.mean, this.#cavity.variance);
     }
-    return reading.weighExtremes(trust);
+    return extremes.weigh(trust);
   }
 
   #beginExtremes(w: number, c: number): void {
     const candidate = this.equations.candidates[c];
     const ticks = candidate ? candidate.to - candidate.from : 1;
     const rate = (this.assumptions.unseen * (this.equations.executions[c] ?? 0)) / ticks;
-    this.#reading.beginExtremes(this.#band(w, 1), this.#band(w, 2), rate);
+    this.#extremes.begin(this.#band(w, 1), this.#band(w, 2), rate);
   }
 
   /** Ticks of candidate c, one of each class. */
@@ -234,30 +237,36 @@ export class Propagation {
   }
 
   /**
-   * Adds to `out` the log probability of what window w reports for each of the costs low, low + 1, ... of column q, all
-   * other columns being as believed without this window.
+   * Adds to `out` the log probability of what window w reports for each of `values` as the cost of column q, all other
+   * columns being as believed without this window.
+   * @param least variance that each other cost is given at least
    */
-  addFits(w: number, q: number, low: number, out: Float64Array): void {
+  addFits(w: number, q: number, values: Float64Array, out: Float64Array, least = 0): void {
     if (Number.isNaN(this.#band(w, 0))) return;
     const c = this.bounds.candidate[w] ?? 0;
     const trust = this.bounds.trust[w] ?? 1;
     const rest = { mean: 0, variance: 0 };
-    const times = this.belief.rest(this.totals, w, q, rest);
+    const times = this.belief.rest(this.totals, w, q, rest, least);
     this.#weighElsewhere(w);
     this.#cavity.variance = rest.variance;
-    for (let x = 0; x < out.length; x++) {
-      this.#cavity.mean = rest.mean + times * (low + x);
+    values.forEach((value, x) => {
+      this.#cavity.mean = rest.mean + times * value;
       out[x] = (out[x] ?? 0) + this.#averageOf(w, c, trust, this.#elsewhere);
-    }
-    const sums = this.#distinctTicks(c).map((i) => {
-      const sum = { mean: 0, variance: 0 };
-      return { sum, times: this.belief.rest(this.ticks, i, q, sum) };
     });
-    for (let x = 0; x < out.length; x++) {
-      this.#beginExtremes(w, c);
-      for (const { sum, times } of sums) this.#reading.addTick(sum.mean + times * (low + x), sum.variance);
-      out[x] = (out[x] ?? 0) + this.#reading.weighExtremes(trust);
+    const extremes = this.#extremes;
+    this.#beginExtremes(w, c);
+    const own: { readonly mean: number; readonly variance: number; readonly times: number }[] = [];
+    for (const i of this.#distinctTicks(c)) {
+      const times = this.belief.rest(this.ticks, i, q, rest, least);
+      if (times > 0) own.push({ ...rest, times });
+      else extremes.add(rest.mean, rest.variance);
     }
+    extremes.mark();
+    values.forEach((value, x) => {
+      extremes.rewind();
+      for (const { mean, variance, times } of own) extremes.add(mean + times * value, variance);
+      out[x] = (out[x] ?? 0) + extremes.weigh(trust);
+    });
   }
 
   /** By how much window w's average exceeds what is believed of its sum. */

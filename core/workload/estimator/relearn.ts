@@ -29,14 +29,14 @@ export interface Relearned {
 
 /** How much may be learned, and when to begin anew. */
 export interface Limits {
-  /** Executions in memory up to which learning begins anew each time, and is done to the end. */
+  /** Ticks in memory, which a round's work goes with, up to which learning begins anew each time, and is done to the end. */
   readonly afreshUpTo: number;
   /** Executions that a run may read beyond that, counted each time; what it leaves undone is the next one's. */
   readonly mostWork: number;
 }
 
 export function relearn(memory: Memory, { afreshUpTo, mostWork }: Limits): Relearned {
-  const afresh = memory.executions <= afreshUpTo;
+  const afresh = memory.ticks <= afreshUpTo;
   if (afresh) memory.progress = undefined;
   const onward = memory.progress !== undefined;
   const readAfresh = new Set<Query>();

@@ -1,6 +1,6 @@
 /** How sure a cost is, where the Gaussian belief's own variance does not tell it well. */
 import type { Columns } from "./columns.ts";
-import { buildEquations } from "./equations.ts";
+import { buildEquations, windowsOf } from "./equations.ts";
 import { type Learned, learn } from "./learn.ts";
 import type { StoredWindow } from "./memory.ts";
 import { layOut } from "./timeline.ts";
@@ -29,7 +29,7 @@ export function standardDeviations(
   const believed = learned.propagations.map(({ belief }) => belief.variance.map(math.sqrt));
   if (learned.integer) weighIntegers(learned, believed);
   if (windows.length <= (learned.unseen > muchUnseen ? mostWindowsUnseen : mostWindows))
-    withhold(learned, columns, windows, believed, learned.integer ? far : 0);
+    withhold(learned, columns, windows, believed);
   return believed;
 }
 
@@ -38,31 +38,22 @@ export function standardDeviations(
  * other costs as believed), instead of the product of Gaussian factors, which is too wide where windows bound a cost from
  * both sides. The standard deviation is that about the mean that is told.
  */
-function weighIntegers({ propagations, bounds, equations: { totals } }: Learned, sd: readonly Float64Array[]): void {
+function weighIntegers({ propagations, bounds, equations }: Learned, sd: readonly Float64Array[]): void {
   const isOpen = (r: number, q: number) => (sd[r]?.[q] ?? 0) >= least && (sd[r]?.[q] ?? 0) <= most;
-  const windowsOf = new Map<number, number[]>();
-  bounds.candidate.forEach((c, w) => {
-    for (const q of totals.column.subarray(totals.start[c], totals.start[c + 1])) {
-      if (!propagations.some((_, r) => isOpen(r, q))) continue;
-      const own = windowsOf.get(q);
-      if (own) own.push(w);
-      else windowsOf.set(q, [w]);
-    }
-  });
+  const openWindows = windowsOf(equations, bounds.candidate, (q) => propagations.some((_, r) => isOpen(r, q)));
   propagations.forEach((propagation, r) => {
     const { belief, anchor, prior } = propagation;
     const own = sd[r];
-    for (const [q, windows] of windowsOf) {
+    for (const [q, windows] of openWindows) {
       if (!own || !isOpen(r, q)) continue;
       const mean = belief.mean[q] ?? 0;
       const reach = 5 * (own[q] ?? 0) + 1;
       const low = math.max(0, math.floor(mean - reach));
       const precision = (anchor.precision[q] ?? 0) + (prior.precision[q] ?? 0);
       const shift = (anchor.shift[q] ?? 0) + (prior.shift[q] ?? 0);
-      const log = new Float64Array(math.ceil(mean + reach) - low + 1).map(
-        (_, i) => shift * (low + i) - 0.5 * precision * (low + i) ** 2,
-      );
-      for (const w of windows) propagation.addFits(w, q, low, log);
+      const values = new Float64Array(math.ceil(mean + reach) - low + 1).map((_, i) => low + i);
+      const log = values.map((value) => shift * value - 0.5 * precision * value ** 2);
+      for (const w of windows) propagation.addFits(w, q, values, log);
       const top = log.reduce((a, b) => math.max(a, b));
       let mass = 0;
       let square = 0;
@@ -81,15 +72,14 @@ function weighIntegers({ propagations, bounds, equations: { totals } }: Learned,
  * and a standard deviation is no less than the variance that the delete-a-group jackknife gives (Shao and Tu, The
  * Jackknife and Bootstrap, 1995, 2.3) divided by the number of groups: undivided it holds the truth in 99% of cases, as a
  * fifth of the windows teaches much so early.
- * @param leastMove in sd, up to which a cost's move with the windows counts for nothing
  */
 function withhold(
-  { propagations }: Learned,
+  { propagations, integer }: Learned,
   columns: Columns,
   windows: readonly StoredWindow[],
   sd: readonly Float64Array[],
-  leastMove: number,
 ): void {
+  const leastMove = integer ? far : 0;
   const squares = sd.map((own) => new Float64Array(own.length));
   for (let part = 0; part < parts; part++) {
     const kept = layOut(
@@ -97,7 +87,8 @@ function withhold(
       columns.of,
     );
     if (kept.windows.length === 0) return;
-    learn(buildEquations(kept.ticks, kept.spans), columns.anchors).propagations.forEach(({ belief }, r) => {
+    const equations = buildEquations(kept.ticks, kept.spans);
+    learn(equations, columns.anchors, [], undefined, integer).propagations.forEach(({ belief }, r) => {
       squares[r]?.forEach((square, q, all) => {
         const move = math.abs((belief.mean[q] ?? 0) - (propagations[r]?.belief.mean[q] ?? 0));
         const both = math.sqrt((belief.variance[q] ?? 0) + (sd[r]?.[q] ?? 0) ** 2);

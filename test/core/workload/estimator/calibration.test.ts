@@ -7,7 +7,7 @@ const ninety = 1.645;
 /** Errors in sd of the costs that are not known to the integer. */
 function errorsInSd(seeds: number, options: Partial<TrafficOptions> = {}): number[] {
   return Array.from({ length: seeds }, (_, k) => {
-    const world = { queries: 60, windows: 45, seed: k + 1, costs: integersBetween(10, 90) };
+    const world = { queries: 60, windows: 52, seed: k + 1, costs: integersBetween(10, 90) };
     const { windows, truth } = traffic({ ...world, ...options });
     return Array.from(learn(windows).costs, ([id, { mean, sd }]) =>
       mean

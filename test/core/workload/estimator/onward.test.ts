@@ -9,7 +9,7 @@ import type { Triple, WindowObservation } from "../../../../core/workload/types.
 import { costError, learn, type TrafficOptions, traffic } from "./traffic.ts";
 
 /** An estimate goes on from the last one beyond 80 windows. */
-const onward: EstimatorOptions = { afreshUpTo: 1_200 };
+const onward: EstimatorOptions = { afreshUpTo: 800 };
 
 /** Estimates after every `every` windows, each going on from the last one. */
 function learnOnward(windows: readonly WindowObservation[], every: number, options = onward) {
@@ -59,14 +59,14 @@ describe("estimates that go on from the last one", () => {
       seed: 5,
       change: (cost, query, window) => (query === 7 && window >= 120 ? [2 * cost[0], 3 * cost[1], cost[2]] : cost),
     });
-    const { last } = learnOnward(windows, 20, { afreshUpTo: 1_000 });
+    const { last } = learnOnward(windows, 20, { afreshUpTo: 660 });
     expect(last.quality.changedQueries).toBe(1);
     expect(costError(last.costs, truth)).toBe(0);
   });
 
   it("take work that grows with what is new", () => {
     const { windows } = traffic({ queries: 80, windows: 103, seed: 32 });
-    const { estimator } = learnOnward(windows.slice(0, 100), 50, { afreshUpTo: 1_000 });
+    const { estimator } = learnOnward(windows.slice(0, 100), 50, { afreshUpTo: 660 });
     estimator.observe(windows.slice(100));
     const few = estimator.estimate().quality.work ?? 0;
     expect(few).toBeLessThan((learn(windows).quality.work ?? 0) / 5);
