@@ -8,7 +8,6 @@ import { type Limit, limit } from "./estimator/limit.ts";
 import { type EstimatorOptions, help, parseEstimatorOptions } from "./estimator/options.ts";
 import { type Relearning, watchRelearning } from "./estimator/relearning.ts";
 import { type Score, score } from "./estimator/score.ts";
-import { createSteered } from "./estimator/steered.ts";
 import { quantile } from "./smoothing/options.ts";
 
 export interface EstimatorResult extends Score, Relearning, Limit {
@@ -16,8 +15,6 @@ export interface EstimatorResult extends Score, Relearning, Limit {
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
   readonly secondsToOnePercent: number | null;
-  /** Share of windows in band since the first minute; absent where nothing is steered. */
-  readonly inBand?: number;
   readonly stateBytes: number;
 }
 
@@ -63,9 +60,7 @@ export function run(
   let windows = 0;
   let onePercentSince: number | null = null;
   const times: number[] = [];
-  const steered = options.learn === "watching" ? undefined : createSteered(engine, options.learn === "purpose");
   const often = !separate && options.every <= 60;
-  const ticksPerMinute = 60 * ticksPerSecond;
   let last: Score = score(engine, feed.executions, { costs: new Map(), quality: {} });
   for (let tick = 0; tick < ticks; tick++) {
     const step = engine.step();
@@ -74,16 +69,13 @@ export function run(
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
-    steered?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = often && second <= 120 ? Math.min(5, options.every) : options.every;
-    const minute = steered !== undefined && (tick + 1) % ticksPerMinute === 0;
-    if (!ended && !minute && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
+    if (!ended && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();
     const estimates = estimator.estimate();
     times.push(cpuMs(started));
-    if (minute) steered?.estimated(estimates);
     last = score(engine, feed.executions, estimates);
     relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
@@ -104,7 +96,6 @@ export function run(
     ...relearning.result(options.minutes * 60),
     ...limit(trueWindows, engine.truth(), feed.executions),
     secondsToOnePercent: onePercentSince,
-    ...(steered ? { inBand: steered.inBand() } : {}),
     stateBytes: state.length,
   };
   return { result, effort };

@@ -11,10 +11,6 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
   --every <seconds>         between estimates (60); up to 60 and without --process, the first two minutes have one every 5 s
   --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
   --unseen <share>          of executions, missing from what the estimator is told (0)
-  --learn <watching|steered|purpose>
-                            watching: nothing is delayed; purpose: the planner steers by costs learned each minute, and
-                            uses windows that would not be level to show unsure costs; steered: the same without that
-                            (watching)
   --process                 each estimate in a process of its own from the state of the one before, as the function
                             makes it and within its memory; of the later half of them the processor time, the seconds
                             that it takes with the function's share of a core, and resident memory
@@ -28,7 +24,6 @@ export interface EstimatorOptions {
   readonly every: number;
   readonly server: "stamped" | "plain" | undefined;
   readonly unseen: number;
-  readonly learn: "watching" | "steered" | "purpose";
 }
 
 export interface CommandOptions extends EstimatorOptions {
@@ -69,20 +64,15 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
       every: { type: "string", default: "60" },
       server: { type: "string" },
       unseen: { type: "string", default: "0" },
-      learn: { type: "string", default: "watching" },
       process: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  const { server, learn } = values;
+  const { server } = values;
   if (server !== undefined && server !== "stamped" && server !== "plain")
     throw new ParametersError(`--server takes stamped or plain, not '${server}'`);
-  if (learn !== "watching" && learn !== "steered" && learn !== "purpose")
-    throw new ParametersError(`--learn takes watching, steered or purpose, not '${learn}'`);
-  if (learn !== "watching" && server === "plain")
-    throw new ParametersError("--learn steered and purpose need a stamped server, as the bench has no tap");
   return {
     scenario: values.scenario,
     ...seedsOf(values.seed),
@@ -90,7 +80,6 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
     every: numberOf("every", values.every, 1, 86_400, true),
     server,
     unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
-    learn,
     process: values.process,
     json: values.json,
   };

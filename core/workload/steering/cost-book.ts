@@ -7,9 +7,6 @@ const errorGain = 0.1;
 const unknownError = 0.25;
 /** The error of a mean tick that planning bears, as a share of the band's width; docs/planning.md has the figures. */
 const bearable = 0.2;
-/** A standard deviation up to which a cost is sure, in percent of a tick and as a share of the cost. */
-const sureTo = 0.3;
-const sureShare = 0.005;
 
 /** What executions are believed to cost, and how far that belief can be trusted by the planner's own measure. */
 export class CostBook {
@@ -22,9 +19,6 @@ export class CostBook {
   /** The windows' recent relative error of the average. */
   #error = 0;
   #window: Triple[] = [];
-  /** Queries that ran in the window so far, and those that since the last estimates had one to themselves. */
-  #ran: string[] = [];
-  readonly #shown = new Set<string>();
 
   set(costs: ReadonlyMap<string, CostEstimate>, prior: CostEstimate): void {
     const first = !this.known;
@@ -33,7 +27,6 @@ export class CostBook {
     // A restarted scheduler must not begin by doubting costs that were good: it would let the whole backlog go at once.
     if (first) this.#judge(Array.from(costs, ([queryId, { seen }]) => ({ queryId, rate: seen })));
     this.#error = 0;
-    this.#shown.clear();
   }
 
   get known(): boolean {
@@ -43,16 +36,6 @@ export class CostBook {
   /** The believed cost of one execution; the population's for a query never seen. */
   costOf(queryId: string): Triple {
     return this.#costs.get(queryId)?.mean ?? this.#prior?.mean ?? [0, 0, 0];
-  }
-
-  /**
-   * Whether a window to itself would tell more of its cost than is known: the window's maxima would be that cost. Once is
-   * enough until the next estimates.
-   */
-  worthShowing(queryId: string): boolean {
-    if (!this.known || this.#shown.has(queryId)) return false;
-    const cost = this.#costs.get(queryId);
-    return cost?.mean.every((mean, r) => (cost.sd[r] ?? 0) <= Math.max(sureTo, sureShare * mean)) !== true;
   }
 
   /** Judges how well the costs of the traffic are known. */
@@ -70,16 +53,12 @@ export class CostBook {
     for (const { queryId } of executed) {
       const cost = this.costOf(queryId);
       for (const r of [0, 1, 2] as const) usage[r] += cost[r];
-      this.#ran.push(queryId);
     }
     this.#window.push(usage);
     if (!window) return undefined;
     this.#compare(window.metrics);
     const believed = this.#window.every((tick) => tick.some((used) => used > 0)) && inBand(this.#window, bandWidth);
-    const [only, ...others] = this.#ran;
-    if (only !== undefined && others.length === 0) this.#shown.add(only);
     this.#window = [];
-    this.#ran = [];
     return believed;
   }
 

@@ -37,19 +37,17 @@ export function beginGap(chosen: readonly Item[]): WindowPlan {
 }
 
 /**
- * What a window that cannot be level is used for. Best of all an execution whose cost is not sure runs in it alone, so that
- * the next estimates know it. Else it takes what would be late when it ends, or a single execution: a second in which nothing
- * runs serves nobody. What is held for a window to come is left alone.
+ * What a window that cannot be level is used for: it takes what would be late when it ends, or a single execution, as a
+ * second in which nothing runs serves nobody. What is held for a window to come is left alone.
  */
-export function beginUnlevel(problem: TickProblem, held: ReadonlySet<Item>): WindowPlan {
-  const { items, next, budgetTicks, windowTicks } = problem;
+export function beginUnlevel(
+  { items, next, budgetTicks, windowTicks }: TickProblem,
+  held: ReadonlySet<Item>,
+): WindowPlan {
   const free = items.filter((item) => !held.has(item));
   const nearLate = free.filter(({ arrivedTick }) => {
     const age = next - arrivedTick;
     return age <= budgetTicks && age + windowTicks > budgetTicks;
   });
-  const one = items.find(({ queryId }) => problem.worthShowing(queryId));
-  if (one && !beginGap([]).next(problem)?.length)
-    return { wanted: new Set(), next: ({ position }) => (position === 0 ? [one] : []) };
   return beginGap(nearLate.length > 0 ? nearLate.slice(0, mostInGap) : free.slice(0, 1));
 }

@@ -17,8 +17,6 @@ export interface TickProblem {
   readonly streams: readonly Stream[];
   /** The delay that all but a few executions shall keep. */
   readonly budgetTicks: number;
-  /** Whether a window to itself would tell more of a query's cost than is known. */
-  readonly worthShowing: (queryId: string) => boolean;
   /** How many executions may exceed the budget before more have than the user allows. */
   readonly credit: number;
   /** Whether so many did that what is about to exceed it runs in gaps. */

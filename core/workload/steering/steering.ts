@@ -133,7 +133,6 @@ class WindowSteering implements Steering {
       arrivalRate: rate,
       streams: this.#streams,
       budgetTicks: this.#patience.next(this.#budgetTicks() * this.#outcome.aim(rate), rate, windowTicks),
-      worthShowing: (queryId) => this.#costs.worthShowing(queryId),
       credit: this.#outcome.credit,
       overdrawn: this.#outcome.overdrawn,
       bandWidth: this.#knobs.bandWidth,

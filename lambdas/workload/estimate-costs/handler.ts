@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Logger } from "@aws-lambda-powertools/logger";
 import { injectLambdaContext } from "@aws-lambda-powertools/logger/middleware";
-import { type EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import middy from "@middy/core";
 import { z } from "zod";
 import { createLearner, restoreLearner } from "../../../core/workload/profile/learner.ts";
@@ -13,6 +12,7 @@ import { createMetrics } from "../../../platform/metrics.ts";
 import { listServers } from "../../../platform/tables/servers.ts";
 import { identifier } from "../../../platform/wire.ts";
 import { estimateServer } from "./estimate-server.ts";
+import { requestEstimates } from "./request-estimates.ts";
 import { createStateStore } from "./state-store.ts";
 
 const settingsSchema = workloadEnvironment.pick({
@@ -74,22 +74,4 @@ export function createHandler(env: AwsEnvironment) {
         }
       }
     });
-}
-
-/** One event per server, so that one server's trouble is not another's. */
-async function requestEstimates(client: EventBridgeClient, bus: string, serverIds: readonly string[]): Promise<void> {
-  const entries = serverIds.map((serverId) => ({
-    EventBusName: bus,
-    Source: estimateRequested.source,
-    DetailType: estimateRequested.detailType,
-    Detail: JSON.stringify({ serverId }),
-  }));
-  for (let start = 0; start < entries.length; start += 10) {
-    const { FailedEntryCount, Entries } = await client.send(
-      new PutEventsCommand({ Entries: entries.slice(start, start + 10) }),
-    );
-    if (!FailedEntryCount) continue;
-    const reason = Entries?.find(({ ErrorMessage }) => ErrorMessage)?.ErrorMessage ?? "no reason given";
-    throw new Error(`the bus refused ${FailedEntryCount} of ${entries.length} requests: ${reason}`);
-  }
 }

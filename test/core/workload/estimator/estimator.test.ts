@@ -39,6 +39,27 @@ describe("createEstimator", () => {
       });
   });
 
+  const fractional = (uniform: () => number): Triple => [20 + 60 * uniform(), 50 * uniform(), 30 * uniform()];
+  const few: [string, { queries: number; windows: number; rate?: number }][] = [
+    ["80 windows of 120 queries", { queries: 120, windows: 80 }],
+    ["100 windows of 120 queries", { queries: 120, windows: 100 }],
+    // Most extremes are those of a single execution, always rounded to the same integer.
+    ["windows in which hardly anything ran", { queries: 40, windows: 250, rate: 0.1 }],
+  ];
+  it.each(few)("takes no costs for integers as only rounded sums are known: %s", (_, world) => {
+    const { windows, truth } = traffic({ seed: 31, costs: fractional, ...world });
+    const { costs, quality } = learn(windows);
+    expect(quality.integer).toBe(0);
+    const far = Array.from(costs, ([id, { mean, sd }]) =>
+      mean.filter((value, r) => Math.abs(value - (truth.get(id)?.[r] ?? 0)) > 5 * (sd[r] ?? 0)),
+    ).flat();
+    expect(far).toEqual([]);
+  });
+
+  it("takes costs for integers that are some", () => {
+    expect(learn(traffic({ seed: 31, queries: 120, windows: 100 }).windows).quality.integer).toBe(1);
+  });
+
   it("finds where windows of a server without stamps lie", () => {
     const { windows, truth } = traffic({ queries: 20, windows: 120, seed: 3, jitter: true });
     expect(costError(learn(windows).costs, truth)).toBeLessThan(0.002);

@@ -83,29 +83,6 @@ describe("steering what it does not know", () => {
     expect(steeredIn(3600)).toBeGreaterThan(0.3);
   });
 
-  it("gives unsure costs a window to themselves, where none would be level, once between estimates", () => {
-    const costsTo = (sd: number) => (engine: Engine) =>
-      new Map([...truthOf(engine)].map(([id, cost]) => [id, { ...cost, sd: [sd, sd, sd] as const }]));
-    const shown = (loop: Loop) => {
-      const alone: string[] = [];
-      for (let at = 0; at < 1200; at++) {
-        const [only, ...others] = loop.tick().step.window?.ticks.flat() ?? [];
-        if (only !== undefined && others.length === 0) alone.push(only);
-      }
-      return alone;
-    };
-    const loop = createLoop({ costs: costsTo(1), parameters: { arrivals: { mean: 0.009 } } });
-    const once = shown(loop);
-    expect(once.length).toBeGreaterThan(3);
-    expect(new Set(once).size).toBe(once.length);
-    loop.steering.setCosts(costsTo(1)(loop.engine), exact([47, 47, 47]));
-    expect(shown(loop).some((query) => once.includes(query))).toBe(true);
-    const sure = createLoop({ costs: costsTo(0.1), parameters: { arrivals: { mean: 0.009 } } });
-    // What is sure runs alone too rather than none, but not each query once.
-    const alone = shown(sure);
-    expect(new Set(alone).size).toBeLessThan(0.9 * alone.length);
-  });
-
   it("runs a query never seen among known ones", () => {
     const loop = createLoop({ costs: (engine) => new Map([...truthOf(engine)].slice(1)) });
     expect(shareInBand(loop, 1000)).toBeGreaterThan(0.3);
