@@ -72,6 +72,7 @@ export function run(
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = often && second <= 120 ? Math.min(5, options.every) : options.every;
+    if (!ended && second < 60 * options.from) continue;
     if (!ended && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();
     const estimates = estimator.estimate();

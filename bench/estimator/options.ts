@@ -9,6 +9,7 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
   --seed <n|n-m>            of the world and its traffic; with two, means over all from the first to the last (1)
   --minutes <n>             of traffic (5)
   --every <seconds>         between estimates (60); up to 60 and without --process, the first two minutes have one every 5 s
+  --from <minutes>          no estimate before, as when learning begins anew with windows recorded long since (0)
   --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
   --unseen <share>          of executions, missing from what the estimator is told (0)
   --process                 each estimate in a process of its own from the state of the one before, as the function
@@ -22,6 +23,7 @@ export interface EstimatorOptions {
   readonly seed: number;
   readonly minutes: number;
   readonly every: number;
+  readonly from: number;
   readonly server: "stamped" | "plain" | undefined;
   readonly unseen: number;
 }
@@ -62,6 +64,7 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
       seed: { type: "string", default: "1" },
       minutes: { type: "string", default: "5" },
       every: { type: "string", default: "60" },
+      from: { type: "string", default: "0" },
       server: { type: "string" },
       unseen: { type: "string", default: "0" },
       process: { type: "boolean", default: false },
@@ -78,6 +81,7 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
     ...seedsOf(values.seed),
     minutes: numberOf("minutes", values.minutes, 0.1, 10_000, false),
     every: numberOf("every", values.every, 1, 86_400, true),
+    from: numberOf("from", values.from, 0, 10_000, false),
     server,
     unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
     process: values.process,

@@ -26,6 +26,8 @@ export interface Score {
   /** Of costs given as known to the integer, how many are not the truth. */
   readonly sure: number;
   readonly sureWrong: number;
+  /** Costs, of those seen, off by more than 5 of their sd (integers': with the variance of rounding). */
+  readonly farOff: number;
 }
 
 /** How much of the unit around `value` lies within `half` of `mean`. */
@@ -33,8 +35,9 @@ function heldOfCell(value: number, mean: number, half: number): number {
   return Math.max(0, Math.min(value + 0.5, mean + half) - Math.max(value - 0.5, mean - half));
 }
 
-/** Half width of a normal law's central 90%, in sd. */
+/** Half width of a normal law's central 90%, in sd, and what is far off. */
 const ninety = 1.645;
+const far = 5;
 
 /** A query that costs nothing counts its error against 1; one without estimate counts as wrong by its whole cost. */
 export function score(
@@ -56,6 +59,7 @@ export function score(
   let squares = 0;
   let sure = 0;
   let sureWrong = 0;
+  let farOff = 0;
   for (const [queryId, times] of executions) {
     const cost = truth.get(queryId);
     if (!cost) continue;
@@ -67,8 +71,10 @@ export function score(
       const sd = estimate?.sd[r] ?? Number.POSITIVE_INFINITY;
       own += Math.abs(mean - value) / Math.max(value, 1) / 3;
       if (Math.round(mean) !== value) right = false;
+      const rounded = Math.sqrt(sd * sd + (estimates.quality.integer ? 1 / 12 : 0));
+      if (Math.abs(mean - value) > far * rounded) farOff++;
       const spread = Number.isInteger(value)
-        ? heldOfCell(value, mean, ninety * Math.sqrt(sd * sd + (estimates.quality.integer ? 1 / 12 : 0)))
+        ? heldOfCell(value, mean, ninety * rounded)
         : Number(Math.abs(mean - value) <= ninety * sd);
       costs++;
       cellsOfAll += spread;
@@ -101,5 +107,6 @@ export function score(
     unsure,
     sure,
     sureWrong,
+    farOff,
   };
 }

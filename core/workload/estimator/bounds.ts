@@ -3,7 +3,7 @@
  * the shifts of successive bounds (Rabiner, A Tutorial on Hidden Markov Models, 1989, III.A and III.B).
  */
 import type { Equations } from "./equations.ts";
-import type { Bounds } from "./propagation.ts";
+import type { Bounds } from "./statements.ts";
 
 /** All windows where they were recorded; those of unknown bounds are half trusted until they are placed. */
 export function recordedBounds({ spans, candidates, firstCandidate }: Equations): Bounds {

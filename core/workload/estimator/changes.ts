@@ -90,9 +90,10 @@ function bestSplit(
   const shifts = propagations.map(() => new Float64Array(n));
   propagations.forEach((propagation, r) => {
     const ends = n <= 2 * tried ? own : [...own.slice(0, tried), ...own.slice(-tried)];
-    const changes = Float64Array.from(ends, ({ window, count }) => propagation.excess(window) / count).filter(
-      (x) => !Number.isNaN(x),
-    );
+    const changes = Float64Array.from(
+      ends,
+      ({ window, count }) => propagation.statements.excess(window) / count,
+    ).filter((x) => !Number.isNaN(x));
     const m = changes.length;
     // The last one is no change.
     const fits = new Float64Array(m + 1);
@@ -101,7 +102,7 @@ function bestSplit(
     const gained = new Float64Array((n + 1) * m);
     own.forEach(({ window, count }, i) => {
       for (let j = 0; j < m; j++) moved[j] = count * (changes[j] ?? 0);
-      propagation.shiftedFits(window, moved, fits);
+      propagation.statements.shiftedFits(window, moved, fits);
       const most = mostFrom(window);
       for (let j = 0; j < m; j++) {
         const gain = Math.max(-most, Math.min(most, (fits[j] ?? 0) - (fits[m] ?? 0)));

@@ -3,8 +3,8 @@
  * some tick's is max, and some tick's is min. An extreme is the rounded sum of a tick, or the sum itself once costs are
  * known to be integers.
  */
+import { type Assumptions, doubt } from "./average.ts";
 import { cumulative, density, Mixture, type Moments, observe, truncate } from "./normal.ts";
-import { type Assumptions, doubt } from "./reading.ts";
 
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
 const math = Math;

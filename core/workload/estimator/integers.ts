@@ -2,7 +2,8 @@
 import { type Belief, type Factors, settle } from "./belief.ts";
 import { type Equations, windowsOf } from "./equations.ts";
 import { Mixture, type Moments, truncate } from "./normal.ts";
-import type { Bounds, Propagation } from "./propagation.ts";
+import type { Propagation } from "./propagation.ts";
+import type { Bounds } from "./statements.ts";
 
 // Looked up once: through the global object it costs more than the arithmetic where modules run in a vm context.
 const math = Math;
@@ -99,7 +100,7 @@ function tellingCosts({ belief, costs }: Propagation): ReadonlyMap<number, numbe
 function oddsOf(propagation: Propagation, q: number, nearest: number, windows: readonly number[]): number {
   const values = Float64Array.from({ length: tried }, (_, i) => nearest + (i - (tried - 1) / 2) / pointsPerUnit);
   const log = new Float64Array(tried);
-  for (const w of windows) propagation.addFits(w, q, values, log, rounded);
+  for (const w of windows) propagation.statements.addFits(w, q, values, log, rounded);
   const top = log.reduce((a, b) => math.max(a, b));
   let all = 0;
   let whole = 0;

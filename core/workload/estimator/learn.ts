@@ -7,8 +7,9 @@ import { reconsider } from "./contradictions.ts";
 import type { Equations } from "./equations.ts";
 import { areIntegers, readCosts } from "./integers.ts";
 import { type Evidence, Population } from "./population.ts";
-import { type Bounds, type Hidden, nothingHidden, Propagation } from "./propagation.ts";
+import { Propagation } from "./propagation.ts";
 import { executionMoments } from "./scatter.ts";
+import { type Bounds, type Hidden, nothingHidden } from "./statements.ts";
 
 export interface Learned {
   readonly equations: Equations;
@@ -140,7 +141,7 @@ export function learn(
     const asleep = (w: number) => choosy && attention?.isAwake(w) === false;
     const fit = (w: number, c: number) => {
       if (asleep(w)) return c === bounds.candidate[w] ? 0 : settledElsewhere;
-      return all.reduce((sum, p) => sum + p.fitOf(w, c), 0);
+      return all.reduce((sum, p) => sum + p.statements.fitOf(w, c), 0);
     };
     const placed = placeBounds(equations, fit, shifts);
     let changes = 0;

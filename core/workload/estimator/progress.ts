@@ -6,7 +6,7 @@ import { noFactors } from "./belief.ts";
 import type { Columns } from "./columns.ts";
 import type { Learned } from "./learn.ts";
 import type { Memory, Progress, StoredWindow } from "./memory.ts";
-import { cases } from "./propagation.ts";
+import { cases } from "./statements.ts";
 
 /** Per resource of a window: precision and shift of its sum, how doubted, how many ran unseen, likelihoods of that; then two a tick. */
 const perWindow = 4 + cases;

@@ -53,7 +53,7 @@ function weighIntegers({ propagations, bounds, equations }: Learned, sd: readonl
       const shift = (anchor.shift[q] ?? 0) + (prior.shift[q] ?? 0);
       const values = new Float64Array(math.ceil(mean + reach) - low + 1).map((_, i) => low + i);
       const log = values.map((value) => shift * value - 0.5 * precision * value ** 2);
-      for (const w of windows) propagation.addFits(w, q, values, log);
+      for (const w of windows) propagation.statements.addFits(w, q, values, log);
       const top = log.reduce((a, b) => math.max(a, b));
       let mass = 0;
       let square = 0;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
-import { Reading } from "../../../../core/workload/estimator/reading.ts";
+import { Average } from "../../../../core/workload/estimator/average.ts";
 
 describe("an average above what is believed of its window", () => {
   // 20 executions seen, their sum believed to be 1000 +- 20, reported as 1040 to 1049: one more, or dearer than believed.
   const read = (elsewhere?: readonly number[]) => {
-    const reading = new Reading({ integer: false, unseen: 0.02, execution: { mean: 45, variance: 200 } });
+    const reading = new Average({ integer: false, unseen: 0.02, execution: { mean: 45, variance: 200 } });
     const window = { average: 104, ticks: 10, executions: 20, trust: 1 };
-    reading.average(1000, 400, window, elsewhere && Float64Array.from(elsewhere));
+    reading.read(1000, 400, window, elsewhere && Float64Array.from(elsewhere));
     return { unseen: reading.unseen, mean: reading.result.mean, doubted: reading.doubted };
   };
 

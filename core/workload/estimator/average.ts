@@ -36,14 +36,14 @@ function poisson(rate: number, k: number): number {
 
 const nothingElsewhere = new Float64Array(mostUnseen + 1).fill(1);
 
-export class Reading {
+export class Average {
   readonly assumptions: Assumptions;
   /** The tilted moments that the last call left. */
   readonly result: Moments = { mass: 0, mean: 0, variance: 0 };
-  /** After `average`: expected number of unseen executions, and the probability that the window states nothing. */
+  /** After `read`: expected number of unseen executions, and the probability that the window states nothing. */
   unseen = 0;
   doubted = 0;
-  /** After `average`: its likelihood had 0, 1, ... executions run unseen. */
+  /** After `read`: its likelihood had 0, 1, ... executions run unseen. */
   readonly likelihood = new Float64Array(mostUnseen + 1);
   readonly #mixture = new Mixture();
   readonly #part: Moments = { mass: 0, mean: 0, variance: 0 };
@@ -58,7 +58,7 @@ export class Reading {
    * @param elsewhere likelihood of 0, 1, ... unseen executions by the window's other resources
    * @returns log of the probability of the average
    */
-  average(
+  read(
     mean: number,
     variance: number,
     window: { readonly average: number; readonly ticks: number; readonly executions: number; readonly trust: number },
