@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Engine } from "../../../../sim-server/database/engine.ts";
-import { createLoop, exact, type Loop, shareInBand, truthOf } from "./loop.ts";
+import { createLoop, exact, shareInBand, truthOf } from "./loop.ts";
 
 describe("steering what it does not know", () => {
   it("delays nothing while no costs are known, and says so", () => {
