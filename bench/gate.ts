@@ -10,6 +10,7 @@ import { createGate, type Gate } from "../gate/src/gate.ts";
 import { gatePool } from "../gate/src/pg.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { ProcessTree } from "../services/sampler/process-tree.ts";
+import { aloneOf } from "./gate/alone.ts";
 import { canPin, cpuUs, pin, startGatekeeper } from "./gate/processes.ts";
 import { type Load, throughputOf, turnMs } from "./gate/throughput.ts";
 import { positive, print, quantile, rounded, wholeNumber } from "./smoothing/options.ts";
@@ -30,6 +31,7 @@ throughput...    a second through the gate over those without it: median of neig
 cpu...           processor time of one without the gate over that through it, in application and PostgreSQL; with
                  "All": the gatekeeper's, too. What throughput comes to on full cores, whatever else runs on the machine
 gateCpuUs        processor time in the application's process that a statement takes more through the gate
+alone...         the same of the library by itself, for work that does nothing: us for each call, and ms for each second
 gatekeeperCpuUs  processor time of the gatekeeper for each execution
 overheadP99Ms    what a call takes longer than what it runs; with "Burst": of reports that start together on full cores;
                  "Bare": the same measured around a gate that does nothing
@@ -39,6 +41,7 @@ overheadP99Ms    what a call takes longer than what it runs; with "Burst": of re
 const literalEvery = 10;
 const burstReports = 16;
 const warmUpMs = 6_000;
+const aloneRounds = 7;
 
 type Runner = Pick<Gate, "run">;
 type Statement = () => [text: string, values: number[]];
@@ -130,6 +133,7 @@ export async function gate(args: string[]): Promise<void> {
       ms / 8,
     );
     const [burst = [], bareBurst = []] = await overheads([observing, bare], (runner) => burstOf(pool, runner), ms / 8);
+    const alone = await aloneOf(observing, aloneRounds);
     await observing.close();
     const result = {
       throughputOwnCore: share(apart?.millisecond.ratio),
@@ -148,6 +152,8 @@ export async function gate(args: string[]): Promise<void> {
       perSecondMillisecond: rounded(shared.millisecond.ungated, 0),
       ungatedCpuUs: rounded((apart ?? shared).point.ungatedCpuUs, 1),
       gateCpuUs: rounded((apart ?? shared).point.gateCpuUs, 1),
+      aloneCallUs: rounded(alone.callUs, 1),
+      aloneSecondMs: rounded(alone.secondMs, 1),
       gatekeeperCpuUs: rounded((apart ?? shared).point.gatekeeperCpuUs, 1),
       overheadP50Ms: rounded(quantile(calls, 0.5), 4),
       overheadP99Ms: rounded(quantile(calls, 0.99), 4),
