@@ -6,7 +6,7 @@ const slew = 0.01;
 /** What is so far off is set right at once. */
 const farOff = 0.25;
 /** The least that is to wait at any time, in seconds of the level: less leaves nothing to choose from. */
-const reserveSeconds = 0.6;
+const reserveSeconds = 0.7;
 
 export interface SecondBefore {
   /** Work that waits, in CPU ms. */
