@@ -74,6 +74,26 @@ describe("profiles of executions that last", () => {
     expect(spread).toBeLessThan(2);
   });
 
+  describe("of queries of seconds beside short ones", () => {
+    const long = loadOf("long", 5);
+    const windows = observed(long, "tokens", 80);
+    const longest = (estimates: Estimates) => estimates.costs.get("long-3000")?.mean[0] ?? 0;
+
+    it("are learned whole, though windows cut them", () => {
+      const estimates = learned(windows);
+      expect(errorOf(long, estimates).cpu).toBeLessThan(0.2);
+      expect(Math.abs(longest(estimates) - 3_000)).toBeLessThan(600);
+    });
+
+    it("would be far too cheap if a window's part were taken for all of it", () => {
+      const parts = windows.map((window) => ({
+        ...window,
+        active: (window.active ?? []).map((one) => ({ ...one, durationMs: one.to - one.from })),
+      }));
+      expect(longest(learned(parts))).toBeLessThan(1_500);
+    });
+  });
+
   it("are the same where executions are told together as where each is told alone", () => {
     const some = paced.slice(0, 30);
     const twice = (together: boolean) =>
