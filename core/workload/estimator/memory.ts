@@ -129,6 +129,14 @@ export class Memory {
     this.forget(going);
   }
 
+  /** Forgets all that windows until then (Unix ms) said, and what costs were. */
+  beginAnew(until: number): void {
+    this.forget(this.windows.filter(({ endedAt }) => endedAt <= until));
+    this.progress = undefined;
+    for (const { versions } of this.queries) versions.splice(0, versions.length, newVersion(0));
+    for (const window of this.#windows.values()) window.factors = undefined;
+  }
+
   /** Forgets windows, which the caller has summarised in their queries. */
   forget(windows: readonly StoredWindow[]): void {
     for (const window of windows) {

@@ -1,4 +1,5 @@
 /** Learns from all that memory holds; where a cost turns out to have changed, with its costs before and after apart. */
+import { findBreak } from "./breaks.ts";
 import { type Change, findChanges } from "./changes.ts";
 import { type Columns, columnsOf } from "./columns.ts";
 import { buildEquations } from "./equations.ts";
@@ -56,6 +57,13 @@ export function relearn(memory: Memory, { afreshUpTo, mostWork }: Limits): Relea
     if (!afresh) remember(memory, learned, windows, columns);
     const result = { columns, windows, learned, work };
     if (search > (onward ? mostSearchesOnward : mostSearches) || learned.rounds < leastRounds) return result;
+    const broken = findBreak(learned, windows, columns);
+    if (broken?.sure) {
+      memory.beginAnew(broken.after);
+      continue;
+    }
+    // What nearly all windows contradict is no change of single costs.
+    if (broken) return result;
     const changes = changesIn(learned, windows, columns);
     if (changes.length === 0) return result;
     for (const change of changes) {
