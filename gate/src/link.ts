@@ -69,8 +69,9 @@ export class Link {
 
   /** Something is to be told. */
   told(): void {
-    if (this.#planned || this.#posting || this.#closing || this.#state === "down") return;
-    this.#plan(this.#postedAt + this.#pauseMs - performance.now());
+    if (this.#posting || this.#closing || this.#state === "down") return;
+    if (!this.#planned) this.#plan(this.#postedAt + this.#pauseMs - performance.now());
+    else if (this.#planned === "later" && this.record.full) this.#plan(0);
   }
 
   /** Asks the gatekeeper and returns when it lets go, when `ms` have passed, or when it is away: whatever comes first. */
@@ -112,9 +113,7 @@ export class Link {
   #ask(execution: Execution, ms: number, shadow: boolean): void {
     const event = { type: "queued", id: this.#idOf(execution), agoMs: 0, withinMs: ms, shadow };
     this.#firsts.push({ event, statement: execution.statement });
-    if (this.#posting || this.#planned === "soon") return;
-    clearTimeout(this.#timer);
-    this.#plan(0);
+    if (!this.#posting && this.#planned !== "soon") this.#plan(0);
   }
 
   #idOf({ number }: Pick<Execution, "number">): string {
@@ -123,6 +122,7 @@ export class Link {
 
   /** Never within the caller's own turn: composing and sending is nothing that a call should wait for. */
   #plan(ms: number): void {
+    clearTimeout(this.#timer);
     this.#planned = ms <= 0 ? "soon" : "later";
     const send = () => {
       this.#planned = undefined;
