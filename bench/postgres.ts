@@ -10,7 +10,8 @@ const help = `A real PostgreSQL 18 with data of the TPC-H kind: reports fire in 
 transactions, first with nothing delayed (naive), then gated, with costs learned in the run; a second is in band when its
 CPU lies within 10% of the mean of all seconds of its phase in which reports waited or ran. Seconds are the
 gatekeeper's windows; inBandGatedAnyPhase is the mean over seconds that begin at any tenth of them, and
-inBandGatedPromised that within the band which the scheduler promises (promisedBand): 10%, or what its floor allows.
+inBandGatedPromised that within the band which the scheduler promises (promisedBand): 10%, or what its floor allows;
+overheadP99Ms what a report takes longer through the gate in mode observe, but for the first burst, in which code is compiled.
 
   bench postgres [options]
 

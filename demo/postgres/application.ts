@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   type Step<Result> = () => Promise<Result>;
   const run = (report: Report, before: Step<void>, fn: Step<pg.QueryResult>) =>
     gate ? gate.run({ ...identify(report), deferBy, before }, fn) : before().then(fn);
-  const overheads: number[] = [];
+  const overheads: { readonly burst: number; readonly ms: number }[] = [];
   const outstanding = new Set<Promise<void>>();
 
   const ask = async (report: Report, burst: number, index: number, arrivedAt: number): Promise<void> => {
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
     try {
       const { rows } = await run(report, connect, query);
       const { called, begun, connected, asked, ended } = times;
-      overheads.push(begun - called + (asked - connected) + (unixNow() - ended));
+      overheads.push({ burst, ms: begun - called + (asked - connected) + (unixNow() - ended) });
       const checksum = createHash("sha256").update(JSON.stringify(rows)).digest("hex").slice(0, 16);
       say({ type: "report", burst, index, name: report.name, arrivedAt, begunAt: begun, endedAt: ended, checksum });
     } catch (error) {
@@ -138,8 +138,10 @@ async function main(): Promise<void> {
   await Promise.all([...outstanding, untilAborted(stop.signal)]);
   const transactions = await background;
   await gate?.close();
-  overheads.sort((one, other) => one - other);
-  const at = (share: number) => overheads[Math.max(0, Math.ceil(share * overheads.length) - 1)] ?? 0;
+  // In the first burst the code is compiled: what a process that lasts pays is what comes later.
+  const later = overheads.filter(({ burst }) => burst > 0);
+  const counted = (later.length > 0 ? later : overheads).map(({ ms }) => ms).sort((one, other) => one - other);
+  const at = (share: number) => counted[Math.max(0, Math.ceil(share * counted.length) - 1)] ?? 0;
   say({ type: "ended", transactions, overheadP50Ms: at(0.5), overheadP99Ms: at(0.99) });
   await Promise.all([pool.end(), short.end()]);
 }
