@@ -180,6 +180,7 @@ export function planPairs(problem: {
   const { search, centres, realised, need, width, weightOf, inTime } = problem;
   let best: PairPlan = { pairs: [], centre: centres[0] ?? [0, 0, 0] };
   let bestScore = -1;
+  const weightOfPair = ([a, b]: Pair) => weightOf(a) + weightOf(b);
   for (const first of centres) {
     if (!inTime() && bestScore >= 0) break;
     const firstBox = bandAround(first, width);
@@ -190,11 +191,7 @@ export function planPairs(problem: {
         // What cannot fill as many ticks as the best so far is not worth matching.
         if (search.atMost(box) < Math.max(1, Math.min(need, best.pairs.length))) break;
         const pairs = search.match(box, many);
-        const weightOfPair = ([a, b]: Pair) => weightOf(a) + weightOf(b);
-        if (many && pairs.length > need) {
-          const weight = new Map(pairs.map((pair) => [pair, weightOfPair(pair)]));
-          pairs.sort((a, b) => (weight.get(b) ?? 0) - (weight.get(a) ?? 0));
-        }
+        if (many && pairs.length > need) pairs.sort((a, b) => weightOfPair(b) - weightOfPair(a));
         pairs.length = Math.min(need, pairs.length);
         if (pairs.length === 0) break;
         const missing = Array.from({ length: need - pairs.length }, () => centre);

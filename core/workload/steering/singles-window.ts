@@ -51,7 +51,7 @@ function chanceOfOneMore(set: readonly Item[], { bandWidth, streams, windowTicks
 }
 
 /** The `size` most pressing that are in band together with what has run, leaving out the farthest from the average one by one. */
-export function mostInBand(
+function mostInBand(
   box: readonly Item[],
   realised: readonly (readonly number[])[],
   size: number,

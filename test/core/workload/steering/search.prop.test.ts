@@ -63,6 +63,24 @@ describe("the search for pairs", () => {
     );
   });
 
+  /** Half of the items that have a partner, by trying each with each. */
+  const partnered = (all: readonly Triple[], width: number) => {
+    const items = itemsOf(all);
+    const box = bandAround([100, 95, 90], width);
+    const some = items.filter((a) => items.some((b) => a !== b && contains(box, sumOf([a, b]))));
+    return Math.floor(some.length / 2);
+  };
+  const atMost = (all: readonly Triple[]) => new PairSearch(itemsOf(all)).atMost(bandAround([100, 95, 90], 0.1));
+
+  it("sees each pair whose sum lies in the box, as trying each with each does", () => {
+    fc.assert(fc.property(costs(24), (all) => atMost(all) === partnered(all, 0.1)));
+  });
+
+  it("would be caught if it missed the box's edge", () => {
+    const narrow = fc.property(costs(24), (all) => atMost(all) === partnered(all, 0.09));
+    expect(fc.check(narrow, { seed: 1 }).failed).toBe(true);
+  });
+
   it("finds all pairs where each item has exactly one partner", () => {
     const items = itemsOf([
       [40, 40, 40],
