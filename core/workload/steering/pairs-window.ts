@@ -5,8 +5,8 @@ import { type Pair, type PairPlan, PairSearch, planPairs } from "./pairs.ts";
 import { chanceOfCompletion } from "./pairs-chance.ts";
 import { pressesAgain, type TickProblem, urgency, type WindowPlan } from "./problem.ts";
 
-/** The most pressing are searched; more would cost time without finding more. */
-const mostSearched = 80;
+/** The most pressing are searched: all that a window takes and so many to choose from; more would cost time without finding more. */
+const moreSearched = 60;
 /** Averages that are tried for a window, and to mend it; what those are made of that press most, so many each. */
 const centresAtFirst = 240;
 const centresToMend = 12;
@@ -90,7 +90,7 @@ function search(
 ): PairPlan {
   const weights = new Map(unsorted.map((item) => [item, weigh(item)]));
   const weightOf = (item: Item) => weights.get(item) ?? 0;
-  const candidates = unsorted.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, mostSearched);
+  const candidates = unsorted.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, 2 * windowTicks + moreSearched);
   if (candidates.length < 2) return { pairs: [], centre: last ?? [0, 0, 0] };
   const centres =
     position === 0

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { exchange } from "../../../../core/workload/steering/exchange.ts";
 import { checkKnobs, defaultKnobs, KnobsError } from "../../../../core/workload/steering/knobs.ts";
+import { beginPairs } from "../../../../core/workload/steering/pairs-window.ts";
 import { Parking } from "../../../../core/workload/steering/parking.ts";
 import { urgency } from "../../../../core/workload/steering/problem.ts";
 import { Traffic } from "../../../../core/workload/steering/traffic.ts";
@@ -116,5 +117,29 @@ describe("the exchange", () => {
     );
     expect(asked).toBeLessThanOrEqual(4);
     expect(groups.map((group) => group.length)).toEqual([2, 2]);
+  });
+});
+
+describe("a window of pairs", () => {
+  it("is planned whole, however many ticks it has", () => {
+    const items = itemsOf(Array.from({ length: 160 }, (_, at) => (at % 2 === 0 ? [40, 60, 50] : [60, 40, 50])));
+    const windowTicks = 50;
+    const plan = beginPairs(
+      {
+        ...{
+          items,
+          backlog: items.length,
+          next: 200,
+          position: 0,
+          windowTicks,
+          realised: [],
+          arrivalRate: 1.5,
+          streams: [],
+        },
+        ...{ budgetTicks: 300, credit: 0, overdrawn: false, bandWidth: 0.1, inTime: () => true },
+      },
+      { held: new Set(), least: windowTicks },
+    );
+    expect(plan?.wanted?.size).toBe(2 * windowTicks);
   });
 });
