@@ -6,10 +6,10 @@ const renewedEveryTicks = 300;
 const mostInCatalogue = 400;
 const boxMargin = 0.01;
 /** The price of an execution's waiting for one tick, in windows gained. */
-const waitPrice = 0.0015;
+const waitPrice = 0.0002;
 /** The price of an execution that exceeds its budget: with no credit left, and with this much. */
 const latePrice = 0.3;
-const latePriceWithCredit = 0.05;
+const latePriceWithCredit = 0.03;
 const fullCredit = 1000;
 /** What each execution of debt adds to it. */
 const debtPrice = 0.01;

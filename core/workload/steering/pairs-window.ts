@@ -73,10 +73,10 @@ export function beginPairs(problem: TickProblem, options: PairsOptions): WindowP
 
 /** How much each presses to be taken: what will soon be late above 1, the rest by age and prospects. */
 function weighing(problem: TickProblem, prospects?: ReadonlyMap<string, number>): (item: Item) => number {
-  const { next, budgetTicks, windowTicks } = problem;
+  const { next, windowTicks } = problem;
   const again = pressesAgain(problem);
   return ({ arrivedTick, queryId }) => {
-    const pressing = urgency(next - arrivedTick, budgetTicks, windowTicks, again);
+    const pressing = urgency(next - arrivedTick, problem, windowTicks, again);
     if (!prospects || pressing > 1) return pressing;
     return ageWeight * pressing + prospectWeight * (1 - (prospects.get(queryId) ?? 0));
   };

@@ -10,15 +10,29 @@ const levelGain = 0.9985;
 /** Ticks that what is held for may grow by in a tick, and the share of a window that it begins with. */
 const growth = 0.4;
 const firstWindows = 0.5;
+/** The least share of what is held for from which on things press, and what a level window takes off it and one that was not puts on. */
+const leastHaste = 0.5;
+const hasteLevel = 0.995;
+const hasteMissed = 1.15;
 
 /** How long executions are held (ADR 765): within the user's budget, no longer than windows need to be filled. */
 export class Patience {
   #factor = 1;
+  #haste = 1;
   #spared = false;
   #ticks = 0;
 
+  /**
+   * The share of what is held for that something has waited when it begins to press (ADR 768): all of it, or less where
+   * windows are level without. What presses earlier is late more rarely, so that more may be late where few arrive.
+   */
+  haste(arrivalRate: number): number {
+    return arrivalRate < neverEnoughBelow ? this.#haste : 1;
+  }
+
   /** A planned window closed. @param believed whether it was in band by the believed costs */
   observe(believed: boolean): void {
+    this.#haste = believed ? Math.max(leastHaste, this.#haste * hasteLevel) : Math.min(1, this.#haste * hasteMissed);
     if (believed) this.#factor = Math.max(1, this.#factor * levelGain);
     else if (this.#spared) this.#factor *= missGain;
   }

@@ -17,6 +17,8 @@ export interface TickProblem {
   readonly streams: readonly Stream[];
   /** The delay that all but a few executions shall keep. */
   readonly budgetTicks: number;
+  /** What has waited nearly so long presses: at most `budgetTicks`. */
+  readonly dueTicks: number;
   /** How many executions may exceed the budget before more have than the user allows. */
   readonly credit: number;
   /** Whether so many did that what is about to exceed it runs in gaps. */
@@ -54,12 +56,17 @@ export function pressesAgain({ arrivalRate, budgetTicks }: TickProblem): number 
 }
 
 /**
- * How much a delay presses: grows with age and jumps shortly before the budget is exceeded. Once it is, nothing presses
- * any more until it has been exceeded `again` times.
+ * How much a delay presses: grows with age and jumps two windows before it is due. Once the budget is exceeded, nothing
+ * presses any more until it has been exceeded `again` times.
  */
-export function urgency(age: number, budgetTicks: number, windowTicks: number, again = longLate): number {
+export function urgency(
+  age: number,
+  { budgetTicks, dueTicks }: Pick<TickProblem, "budgetTicks" | "dueTicks">,
+  windowTicks: number,
+  again = longLate,
+): number {
   const share = age / budgetTicks;
   if (share > again) return share + 3;
   if (share > 1) return 0.05 * share;
-  return age + 2 * windowTicks > budgetTicks ? share + 2 : share;
+  return age + 2 * windowTicks > dueTicks ? share + 2 : share;
 }

@@ -12,8 +12,8 @@ const mostSwept = 150;
 
 /** A window of one execution a tick, all of nearly the same cost; undefined when the backlog has none. */
 export function beginSingles(problem: TickProblem): WindowPlan | undefined {
-  const { items, windowTicks, bandWidth, next, budgetTicks } = problem;
-  const pressing = ({ arrivedTick }: Item) => urgency(next - arrivedTick, budgetTicks, 0);
+  const { items, windowTicks, bandWidth, next } = problem;
+  const pressing = ({ arrivedTick }: Item) => urgency(next - arrivedTick, problem, 0);
   let best: { readonly set: Item[]; readonly score: number } | undefined;
   for (const box of findBoxes(items.slice(0, mostSwept), bandWidth - sweepMargin, windowTicks - 1)) {
     if (box.length < windowTicks && best?.set.length === windowTicks) continue;
@@ -31,7 +31,7 @@ export function beginSingles(problem: TickProblem): WindowPlan | undefined {
     },
     next({ items: waiting, realised, position, next: now }) {
       inside = waiting.filter(({ cost }) => contains(box, cost));
-      const pressing = ({ arrivedTick }: Item) => urgency(now - arrivedTick, budgetTicks, 0);
+      const pressing = ({ arrivedTick }: Item) => urgency(now - arrivedTick, problem, 0);
       for (let size = Math.min(inside.length, windowTicks - position); size > 0; size--) {
         const set = mostInBand(inside, realised, size, bandWidth, pressing);
         // What has not exceeded its budget yet goes first.

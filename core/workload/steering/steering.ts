@@ -123,6 +123,7 @@ class WindowSteering implements Steering {
     }
     const { rate } = this.#traffic;
     const { windowTicks } = this.#clockwork;
+    const budgetTicks = this.#patience.next(this.#budgetTicks() * this.#outcome.aim(rate), rate, windowTicks);
     const group = this.#planner.next({
       items,
       backlog: this.#items.size,
@@ -132,7 +133,8 @@ class WindowSteering implements Steering {
       realised: this.#realised,
       arrivalRate: rate,
       streams: this.#streams,
-      budgetTicks: this.#patience.next(this.#budgetTicks() * this.#outcome.aim(rate), rate, windowTicks),
+      budgetTicks,
+      dueTicks: budgetTicks * this.#patience.haste(rate),
       credit: this.#outcome.credit,
       overdrawn: this.#outcome.overdrawn,
       bandWidth: this.#knobs.bandWidth,

@@ -27,7 +27,7 @@ const leastPairs = 4;
 const leastPairsWithoutGaps = 7;
 /** Where gaps are many and pairs are missing: the chance that what arrives makes them. */
 const sureEnough = 0.75;
-/** Pairs are made when something not held will exceed its budget within so many windows, or so many a tick are free... */
+/** Pairs are made when something not held is due within so many windows, or so many a tick are free... */
 const pairsBefore = 1.5;
 const plenty = 3;
 /** ...and go before singles when so many things will within two. */
@@ -93,7 +93,7 @@ export class WindowPlanner {
 
   /** Fewer than two a tick arrive: windows of singles save what windows of pairs use up, and gaps are left between. */
   #withGaps(problem: TickProblem): WindowPlan | undefined {
-    const { items, arrivalRate, budgetTicks, windowTicks, next } = problem;
+    const { items, arrivalRate, budgetTicks, dueTicks, windowTicks, next } = problem;
     // What has to run before a window's end would spoil it; a gap takes it.
     const longest = longestBudgets * budgetTicks - windowTicks;
     if (longest > budgetTicks && items.some(({ arrivedTick }) => next - arrivedTick > longest)) return undefined;
@@ -103,7 +103,7 @@ export class WindowPlanner {
     const nearEnd = (windows: number) =>
       free.filter(({ arrivedTick }) => {
         const age = next - arrivedTick;
-        return (age <= budgetTicks && age > budgetTicks - windows * windowTicks) || isLongLate(age, budgetTicks);
+        return (age <= budgetTicks && age > dueTicks - windows * windowTicks) || isLongLate(age, budgetTicks);
       }).length;
     const enough = free.length + arrivalRate * (windowTicks - 1.5) >= 2 * windowTicks;
     const pairs = () =>

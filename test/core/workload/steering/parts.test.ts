@@ -78,7 +78,10 @@ describe("traffic", () => {
 
 describe("urgency", () => {
   it("grows with age, jumps before the budget ends, is gone once it is exceeded, and jumps again long after", () => {
-    const [young = 0, pressing = 0, late = 0, old = 0] = [10, 45, 70, 140].map((age) => urgency(age, 60, 10));
+    const at = (age: number, dueTicks = 60) => urgency(age, { budgetTicks: 60, dueTicks }, 10);
+    const [young = 0, pressing = 0, late = 0, old = 0] = [10, 45, 70, 140].map((age) => at(age));
+    expect(at(30, 45)).toBeGreaterThan(at(30) + 1);
+    expect(at(70, 45)).toBe(late);
     expect(late).toBeLessThan(young);
     expect(pressing).toBeGreaterThan(young + 1);
     expect(old).toBeGreaterThan(pressing);
@@ -136,7 +139,7 @@ describe("a window of pairs", () => {
           arrivalRate: 1.5,
           streams: [],
         },
-        ...{ budgetTicks: 300, credit: 0, overdrawn: false, bandWidth: 0.1, inTime: () => true },
+        ...{ budgetTicks: 300, dueTicks: 300, credit: 0, overdrawn: false, bandWidth: 0.1, inTime: () => true },
       },
       { held: new Set(), least: windowTicks },
     );
