@@ -13,6 +13,8 @@ const stepMs = 5;
 const choreShare = 1 / 200;
 const choreMs = 15;
 const sampleMs = [50, 100] as const;
+/** The application's pool: of what is not held so many run at once. */
+const connections = 20;
 export const windowTicks = 10;
 
 interface Held extends Waiting {
@@ -89,7 +91,7 @@ export class SpreadWorld {
       if (now % tickMs === 0) this.#tick(now / tickMs);
       if (application !== "none") this.#burst(now, application === "enforce");
       this.#background(now);
-      this.#start(now);
+      this.#start(now, application === "enforce" ? Number.POSITIVE_INFINITY : connections);
       this.#execute(now);
       this.#sample(now + stepMs);
       this.#tell(now + stepMs, pacer);
@@ -130,7 +132,7 @@ export class SpreadWorld {
     return Math.sqrt(-2 * Math.log(1 - this.#random.uniform())) * Math.cos(2 * Math.PI * this.#random.uniform());
   }
 
-  /** @param held whether it waits to be let go; else it starts at once, and no one is told that it came */
+  /** @param held whether it waits to be let go; else it starts as soon as a connection is free, and no one is told before */
   #burst(now: number, held: boolean): void {
     const { load, deferTicks } = this.#options;
     if (now < this.#nextBurst) return;
@@ -159,11 +161,14 @@ export class SpreadWorld {
     }
   }
 
-  #start(now: number): void {
+  #start(now: number, most: number): void {
     const tick = Math.floor(now / tickMs);
+    let free = most - this.#machine.jobs.filter(({ query }) => query !== undefined).length;
     for (const held of this.#waiting.values()) {
+      if (free <= 0) return;
       if (Math.min(held.tick, held.latestTick ?? held.tick) * tickMs + held.jitterMs > now) continue;
       this.#waiting.delete(held.id);
+      free--;
       const { query } = held;
       const [mean] = query.work;
       const sigma = Math.sqrt(Math.log(1 + query.scatter ** 2));
@@ -171,7 +176,7 @@ export class SpreadWorld {
       const job: Job = { id: held.id, query, work, share: query.cpuShare, left: work, startedAt: now };
       this.#machine.start(job);
       this.#ran.set(job, { job, startedTick: tick, endedAt: undefined });
-      this.#ticks[tick]?.executed.push(held);
+      this.#ticks[tick]?.executed.push(Number.isFinite(most) ? { ...held, arrivedTick: tick } : held);
       this.#delays.push({ startedTick: tick, seconds: (tick - held.arrivedTick) * (tickMs / 1_000) });
     }
   }

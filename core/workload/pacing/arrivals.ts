@@ -25,8 +25,9 @@ export class Arrivals {
 
   /**
    * CPU ms a second: what arrived from the first clump to just before the last one, over the time between them. Bursts at
-   * equal distances thus give their mean as soon as two have come, and no ripple. Where distances are equal, a pause counts
-   * as one of them. Undefined before clumps span `seconds`.
+   * equal distances thus give their mean as soon as two have come, and no ripple. Where distances are equal, a longer one
+   * is left out: a pause, or a time in which what nobody held came bit by bit, as a pool of connections let it. Undefined
+   * before clumps span `seconds`.
    */
   mean(seconds: number): number | undefined {
     const largest = Math.max(...this.#work);
@@ -38,10 +39,16 @@ export class Arrivals {
     }
     const [first = 0, last = 0] = [clumps[0], clumps.at(-1)];
     if (last - first < seconds) return undefined;
-    const work = this.#work.slice(first, last).reduce((sum, arrived) => sum + arrived, 0);
     const distances = clumps.slice(1).map((second, at) => second - (clumps[at] ?? 0));
     const usual = usualOf(distances);
-    return work / distances.reduce((sum, distance) => sum + Math.min(distance, usual), 0);
+    let [work, time] = [0, 0];
+    for (const [at, distance] of distances.entries()) {
+      if (distance > usual) continue;
+      const from = clumps[at] ?? 0;
+      for (const arrived of this.#work.slice(from, from + distance)) work += arrived;
+      time += distance;
+    }
+    return work / time;
   }
 }
 

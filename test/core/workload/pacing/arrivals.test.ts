@@ -31,9 +31,16 @@ describe("the mean of what arrives", () => {
     expect(arrivalsOf(shared).mean(10)).toBeCloseTo(800);
   });
 
-  it("counts a pause between bursts at equal distances as one distance", () => {
+  it("leaves out a pause between bursts at equal distances", () => {
     const [before, after] = [bursts(6, 12, 9_600), bursts(4, 12, 9_600)];
     const mean = arrivalsOf([...before, ...Array(30).fill(0), ...after]).mean(10) ?? 0;
+    expect(Math.abs(mean - 800)).toBeLessThan(20);
+  });
+
+  it("is not raised by a time in which what came at once starts bit by bit", () => {
+    const flat = Array.from({ length: 61 }, (_, second) => (second % 12 < 6 ? 1_600 : 0));
+    const mean = arrivalsOf([...bursts(6, 12, 9_600), ...flat, ...bursts(4, 12, 9_600)]).mean(10) ?? 0;
+    // All of its work over one distance would be some 1,200.
     expect(Math.abs(mean - 800)).toBeLessThan(20);
   });
 
