@@ -134,7 +134,7 @@ describe("who is slow", () => {
 
   it("to read an answer is cut off, too", async () => {
     const id = "x".repeat(200);
-    const many = Array.from({ length: 50_000 }, () => ({ query: { id }, execution: { id, timestamp: 1 } }));
+    const many = Array.from({ length: 130_000 }, () => ({ query: { id }, execution: { id, timestamp: 1 } }));
     const full = { ...host, queue: () => many };
     const impatient = await listen(createServerApi(full, { log }), {
       host: "127.0.0.1",
@@ -155,8 +155,8 @@ describe("who is slow", () => {
       socket.on("close", () => resolve());
       socket.resume();
     });
-    // What lay in the buffers of the sockets, and not the whole of 24 MB.
-    expect(received).toBeLessThan(20_000_000);
+    // What lay in the buffers of the sockets, at most 38 MB where receiving ones may grow to 32 MB, and not the whole of 62 MB.
+    expect(received).toBeLessThan(50_000_000);
     await impatient.close(0);
   }, 20_000);
 });

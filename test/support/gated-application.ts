@@ -31,7 +31,8 @@ void gate.run({ id: `${name}-last`, deferBy: 0 }, () => {
   note("begun", `${name}-last`, 0, 0);
   return new Promise(() => {});
 });
-await sleep(500);
+// A gatekeeper takes nothing to be untold after 500 ms of silence.
+await sleep(1_500);
 process.stdout.write("done\n");
 process.once("SIGTERM", async () => {
   await gate.close();
