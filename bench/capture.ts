@@ -41,8 +41,8 @@ export interface CaptureResult {
   /** In the table more than once, or never executed. */
   readonly duplicated: number;
   /**
-   * With `raw`: items a second of batch writes alone, before all else and when the tables are full (the emulator slows down
-   * with what it holds), and how much of the mean of both is reached end to end.
+   * With `raw`: items a second of batch writes alone, before all else and after it (a shared machine's speed varies), and how
+   * much of the mean of both is reached end to end.
    */
   readonly rawPerSecond?: number;
   readonly rawAfterPerSecond?: number;

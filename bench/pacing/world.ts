@@ -91,7 +91,7 @@ export class SpreadWorld {
       if (now % tickMs === 0) this.#tick(now / tickMs);
       if (application !== "none") this.#burst(now, application === "enforce");
       this.#background(now);
-      this.#start(now, application === "enforce" ? Number.POSITIVE_INFINITY : connections);
+      this.#start(now, application === "enforce");
       this.#execute(now);
       this.#sample(now + stepMs);
       this.#tell(now + stepMs, pacer);
@@ -161,23 +161,24 @@ export class SpreadWorld {
     }
   }
 
-  #start(now: number, most: number): void {
+  #start(now: number, held: boolean): void {
     const tick = Math.floor(now / tickMs);
-    let free = most - this.#machine.jobs.filter(({ query }) => query !== undefined).length;
-    for (const held of this.#waiting.values()) {
+    const running = this.#machine.jobs.filter(({ query }) => query !== undefined).length;
+    let free = held ? Number.POSITIVE_INFINITY : connections - running;
+    for (const one of this.#waiting.values()) {
       if (free <= 0) return;
-      if (Math.min(held.tick, held.latestTick ?? held.tick) * tickMs + held.jitterMs > now) continue;
-      this.#waiting.delete(held.id);
+      if (Math.min(one.tick, one.latestTick ?? one.tick) * tickMs + one.jitterMs > now) continue;
+      this.#waiting.delete(one.id);
       free--;
-      const { query } = held;
+      const { query } = one;
       const [mean] = query.work;
       const sigma = Math.sqrt(Math.log(1 + query.scatter ** 2));
       const work = mean * Math.exp(sigma * this.#normal() - sigma ** 2 / 2);
-      const job: Job = { id: held.id, query, work, share: query.cpuShare, left: work, startedAt: now };
+      const job: Job = { id: one.id, query, work, share: query.cpuShare, left: work, startedAt: now };
       this.#machine.start(job);
       this.#ran.set(job, { job, startedTick: tick, endedAt: undefined });
-      this.#ticks[tick]?.executed.push(Number.isFinite(most) ? { ...held, arrivedTick: tick } : held);
-      this.#delays.push({ startedTick: tick, seconds: (tick - held.arrivedTick) * (tickMs / 1_000) });
+      this.#ticks[tick]?.executed.push(held ? one : { ...one, arrivedTick: tick });
+      this.#delays.push({ startedTick: tick, seconds: (tick - one.arrivedTick) * (tickMs / 1_000) });
     }
   }
 
