@@ -21,7 +21,7 @@ export class Sampler {
     if (now < this.#next) return [];
     const [least, most] = this.#everyMs;
     this.#next = now + least + (most - least) * this.#random.uniform();
-    const said = Math.max(this.until + 1, now + 2 * this.#normal());
+    const said = Math.max(this.until + 1, now + 2 * this.#random.normal());
     const [from, used] = [this.until, usedMs - this.#readMs];
     const ticks = [];
     for (let tick = Math.floor(from / tickMs); tick * tickMs < said; tick++) {
@@ -31,9 +31,5 @@ export class Sampler {
     this.until = said;
     this.#readMs = usedMs;
     return ticks;
-  }
-
-  #normal(): number {
-    return Math.sqrt(-2 * Math.log(1 - this.#random.uniform())) * Math.cos(2 * Math.PI * this.#random.uniform());
   }
 }

@@ -128,10 +128,6 @@ export class SpreadWorld {
     this.#ticks[number] = { sampled: 0, used: 0, executed: [], arrived: [], ended: [], active };
   }
 
-  #normal(): number {
-    return Math.sqrt(-2 * Math.log(1 - this.#random.uniform())) * Math.cos(2 * Math.PI * this.#random.uniform());
-  }
-
   /** @param held whether it waits to be let go; else it starts as soon as a connection is free, and no one is told before */
   #burst(now: number, held: boolean): void {
     const { load, deferTicks } = this.#options;
@@ -156,7 +152,7 @@ export class SpreadWorld {
       // One in two hundred is some chore of the server: autovacuum, a checkpoint, statistics.
       const mean =
         this.#random.uniform() < choreShare ? choreMs * statementMs : statementMs * (1 - choreShare * choreMs);
-      const work = -mean * Math.log(1 - this.#random.uniform());
+      const work = mean * this.#random.exponential();
       this.#machine.start({ id: "", query: undefined, work, share: 1, left: work, startedAt: now });
     }
   }
@@ -173,7 +169,7 @@ export class SpreadWorld {
       const { query } = one;
       const [mean] = query.work;
       const sigma = Math.sqrt(Math.log(1 + query.scatter ** 2));
-      const work = mean * Math.exp(sigma * this.#normal() - sigma ** 2 / 2);
+      const work = mean * Math.exp(sigma * this.#random.normal() - sigma ** 2 / 2);
       const job: Job = { id: one.id, query, work, share: query.cpuShare, left: work, startedAt: now };
       this.#machine.start(job);
       this.#ran.set(job, { job, startedTick: tick, endedAt: undefined });
