@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { auditServer } from "../platform/audit.ts";
-import { receiptItem, receiptSpan } from "../platform/tables/receipts.ts";
+import { partitionEnd, receiptItem, receiptSpan } from "../platform/tables/receipts.ts";
 import { askedFor, documentAnsweredBy } from "../test/support/document.ts";
 import { serverInfo } from "../test/support/server-info.ts";
 import { print, rounded, wholeNumber } from "./smoothing/options.ts";
@@ -48,9 +48,11 @@ export async function audit(args: string[]): Promise<void> {
       if (command !== "QueryCommand") throw new Error(`an audit does not ask for ${command}`);
       read.requests++;
       peak = Math.max(peak, process.memoryUsage().rss);
-      if (!askedFor(input).partition.endsWith("#receipts")) return { Items: [] };
+      const [, , span, kind] = askedFor(input).partition.split("#");
+      if (kind !== "receipts") return { Items: [] };
       const { at } = Object(input.ExclusiveStartKey ?? {});
-      const page = pageAfter(at === undefined ? 0 : Number(String(at).split("#")[1]), executions, perReceipt);
+      const from = at === undefined ? Number(span) * partitionLength : Number(String(at).split("#")[1]) + 1;
+      const page = pageFrom(from, executions, perReceipt);
       read.bytes += page.bytes;
       read.receipts += page.Items.length;
       return page;
@@ -91,20 +93,22 @@ export async function audit(args: string[]): Promise<void> {
 
 const incarnation = "01234567-0123-4123-8123-0123456789ab";
 const now = Date.UTC(2026, 0, 1);
+const partitionLength = partitionEnd(0) + 1;
 
-function pageAfter(lastSequence: number, executions: number, perReceipt: number) {
+/** Receipts of `perReceipt` executions each from 1 on: those of a partition that begin at `from` or later, a page of them. */
+function pageFrom(from: number, executions: number, perReceipt: number) {
   const Items: object[] = [];
   let bytes = 0;
-  let last = lastSequence;
-  while (last < executions && bytes < pageBytes) {
-    const range = { first: last + 1, last: Math.min(executions, last + perReceipt) };
+  const end = Math.min(executions, partitionEnd(from));
+  let first = Math.ceil(Math.max(0, from - 1) / perReceipt) * perReceipt + 1;
+  for (; first <= end && bytes < pageBytes; first += perReceipt) {
+    const range = { first, last: Math.min(executions, first + perReceipt - 1) };
     const item = receiptItem("server", incarnation, range, now, 30 * 86_400, Math.floor(now / 1_000) + 86_400);
     Items.push(item);
     bytes += itemBytes(item);
-    last = range.last;
   }
   const { key, at } = Object(Items.at(-1) ?? {});
-  return { Items, bytes, ...(last < executions && { LastEvaluatedKey: { key, at } }) };
+  return { Items, bytes, ...(first <= end && { LastEvaluatedKey: { key, at } }) };
 }
 
 /** As DynamoDB counts: names and texts in bytes, a number about one byte for two digits and one more. */

@@ -2,7 +2,8 @@
 import type { AuditSources } from "./audit.ts";
 import { RangeSet } from "./range-set.ts";
 import { readGaps, readTombstones } from "./tables/executions.ts";
-import { type ReceiptItem, readReceiptItems } from "./tables/receipts.ts";
+import { type ReceiptItem, readReceiptItems, receiptReach } from "./tables/receipts.ts";
+import type { Incarnation } from "./tables/servers.ts";
 
 /** Of one incarnation. */
 export interface Book {
@@ -18,20 +19,29 @@ export interface Book {
   readonly gaps: number;
 }
 
-/** @param given the last number given out; undefined: the last that ever came */
+/**
+ * @param given the last number given out; undefined: the last that ever came
+ * @param noted what table `servers` has of it
+ */
 export async function openBook(
   { document, names, server: { serverId }, now }: AuditSources,
   incarnation: string,
   given: number | undefined,
-  firstSeenAt: number | undefined,
+  noted: Incarnation | undefined,
 ): Promise<Book> {
   const { EVENKEEL_EXECUTIONS_TABLE: executions, EVENKEEL_WINDOWS_TABLE: windows } = names;
+  const tombstones = await readTombstones(document, executions, serverId, incarnation);
+  const lastBuried = tombstones.at(-1)?.sequence ?? 0;
+  const read = (table: string) => {
+    const last = Math.max(given ?? 0, noted?.through ?? 0, lastBuried, receiptReach);
+    return readReceiptItems(document, table, serverId, incarnation, { first: 1, last }, { earlier: true });
+  };
   const twins = new RangeSet();
-  for await (const twin of readReceiptItems(document, windows, serverId, incarnation)) twins.add(twin);
+  for await (const twin of read(windows)) twins.add(twin);
   const recorded = new RangeSet();
   const standing = new RangeSet();
   let oldest: ReceiptItem | undefined;
-  for await (const receipt of readReceiptItems(document, executions, serverId, incarnation)) {
+  for await (const receipt of read(executions)) {
     oldest ??= receipt;
     for (const range of receipt.twin ? twins.within(receipt) : [receipt]) {
       recorded.add(range);
@@ -40,10 +50,8 @@ export async function openBook(
   }
   const buried = new RangeSet();
   const discarded = new RangeSet();
-  let lastBuried = 0;
-  for (const tombstone of await readTombstones(document, executions, serverId, incarnation)) {
+  for (const tombstone of tombstones) {
     const { sequence } = tombstone;
-    lastBuried = Math.max(lastBuried, sequence);
     // A receipt goes before a grave: the row came twice, and once it was whole.
     if (!recorded.has(sequence)) (tombstone.discarded ? discarded : buried).add({ first: sequence, last: sequence });
   }
@@ -55,7 +63,7 @@ export async function openBook(
     standing,
     buried,
     discarded,
-    expiredBefore: oldest && hasExpiredBefore(oldest, firstSeenAt, now) ? oldest.first : 1,
+    expiredBefore: oldest && hasExpiredBefore(oldest, noted?.firstSeenAt, now) ? oldest.first : 1,
     gaps: (await readGaps(document, executions, serverId, incarnation)).length,
   };
 }

@@ -97,11 +97,11 @@ export async function auditServer(sources: AuditSources): Promise<ServerAudit> {
   const { serverId, outbox } = server;
   const held = new Map((outbox.incarnations ?? []).map((of) => [of.incarnation, of]));
   const registered = await listIncarnations(document, names.EVENKEEL_SERVERS_TABLE, serverId);
-  const firstSeen = new Map(registered.map(({ incarnation, firstSeenAt }) => [incarnation, firstSeenAt]));
+  const noted = new Map(registered.map((of) => [of.incarnation, of]));
   const books: Book[] = [];
-  for (const incarnation of new Set([...firstSeen.keys(), ...held.keys(), outbox.incarnation])) {
+  for (const incarnation of new Set([...noted.keys(), ...held.keys(), outbox.incarnation])) {
     const given = incarnation === outbox.incarnation ? outbox.lastSequence : held.get(incarnation)?.lastSequence;
-    books.push(await openBook(sources, incarnation, given, firstSeen.get(incarnation)));
+    books.push(await openBook(sources, incarnation, given, noted.get(incarnation)));
   }
   const ledger = ledgerFile === undefined ? undefined : await compareLedger(sources, ledgerFile, books);
   const rows = deep ? await compareRows(sources, books) : undefined;

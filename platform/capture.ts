@@ -106,7 +106,7 @@ export function createCapture({ environment, outbox, kind, clock, log }: Capture
     outbox,
     sqs,
     queueUrl: names.EVENKEEL_QUEUE_URL,
-    readReceipts: (incarnation, from, to) => readReceipts(document, tables, serverId, incarnation, from, to),
+    readReceipts: (incarnation, range) => readReceipts(document, tables, serverId, incarnation, range),
     readTombstones: (incarnation) => readTombstones(document, tables.executions, serverId, incarnation),
     clock,
     random: Math.random,

@@ -4,11 +4,12 @@ import type { Log } from "./log.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Span } from "./outbox-incarnations.ts";
 import { type Range, RangeSet } from "./range-set.ts";
+import { receiptReach } from "./tables/receipts.ts";
 
 export interface ReceiptWatchOptions {
   readonly outbox: Outbox;
-  /** Receipts that overlap the sequence numbers `from..to`; strongly consistent. */
-  readonly readReceipts: (incarnation: string, from: number, to: number) => Promise<readonly Range[]>;
+  /** Receipts that overlap these sequence numbers; strongly consistent. */
+  readonly readReceipts: (incarnation: string, range: Range) => Promise<readonly Range[]>;
   readonly clock: Clock;
   readonly log: Log;
   /** How often the receipts of everything that is still held are read again. */
@@ -42,8 +43,8 @@ export class ReceiptWatch {
     const { outbox, pieceRows } = this.#options;
     const span = outbox.spans().at(-1);
     if (span) {
-      const beyond = (await this.#recorded(span, { first: outbox.openedBefore, last: Number.MAX_SAFE_INTEGER }, signal))
-        .size;
+      const { openedBefore: first } = outbox;
+      const beyond = (await this.#recorded(span, { first, last: first + receiptReach }, signal)).size;
       if (beyond > 0) outbox.reincarnate(`the tail of the outbox file was lost: ${beyond} rows of it are recorded`);
     }
     for (const range of outbox.unsettled({ first: 1, last: outbox.openedBefore - 1 })) {
@@ -103,13 +104,17 @@ export class ReceiptWatch {
   async #recorded(span: Span, range: Range, signal: AbortSignal): Promise<RangeSet> {
     const { readReceipts, clock } = this.#options;
     const offset = span.first - 1;
-    const reading = readReceipts(span.incarnation, range.first - offset, range.last - offset).catch((cause) => {
+    const reading = readReceipts(span.incarnation, shifted(range, -offset)).catch((cause) => {
       throw new Error("receipts cannot be read", { cause });
     });
     const receipts = await inTime(clock, reading, { ms: answerMs, message: "the table does not answer", signal });
-    const all = new RangeSet(receipts.map(({ first, last }) => ({ first: first + offset, last: last + offset })));
+    const all = new RangeSet(receipts.map((receipt) => shifted(receipt, offset)));
     return new RangeSet(all.within(range));
   }
+}
+
+function shifted({ first, last }: Range, by: number): Range {
+  return { first: first + by, last: last + by };
 }
 
 /** Ranges with less than `gap` between them become one. */

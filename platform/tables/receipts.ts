@@ -10,8 +10,15 @@ import { parseItem, queryRange } from "./query.ts";
 
 /** A receipt covers at most this many sequence numbers: readers look no further back than that for one that overlaps. */
 export const receiptSpan = 1_000;
-/** The largest that its keys can hold. */
-const maxSequence = 999_999_999_999;
+/** Sequence numbers whose receipts share a partition. Why: docs/adr/0727. */
+const partitionSpan = 20_000;
+/** Partitions of a table that are read at once. */
+const readsAtOnce = 16;
+/**
+ * Where so many sequence numbers on end have no receipt, none follow that an outbox of today could have: of what was sent, all
+ * but `window` messages of `receiptSpan` numbers are recorded (`packer.ts`).
+ */
+export const receiptReach = 10 * partitionSpan;
 
 export const receiptItemSchema = z.object({
   key: z.string(),
@@ -51,7 +58,7 @@ export function receiptItem(
     throw new RangeError(`a receipt covers at most ${receiptSpan} sequence numbers, not ${range.first}..${range.last}`);
   }
   return {
-    key: partitionOf(serverId, incarnation),
+    key: partitionOf(serverId, incarnation, spanOf(range.first)),
     at: `${padSequence(range.first)}#${padSequence(range.last)}`,
     format: 1,
     first: range.first,
@@ -63,46 +70,61 @@ export function receiptItem(
   };
 }
 
-function partitionOf(serverId: string, incarnation: string): string {
-  return `${serverId}#${incarnation}#receipts`;
+/** The last sequence number of those whose receipts share a partition with the receipt that begins at `sequence`. */
+export function partitionEnd(sequence: number): number {
+  return (spanOf(sequence) + 1) * partitionSpan - 1;
 }
 
-/** One table's receipts that overlap `fromSequence..toSequence`, by their first number. Strongly consistent. */
+function spanOf(sequence: number): number {
+  return Math.floor(sequence / partitionSpan);
+}
+
+function partitionOf(serverId: string, incarnation: string, span: number | "earlier"): string {
+  return `${serverId}#${incarnation}${span === "earlier" ? "" : `#${span}`}#receipts`;
+}
+
+/**
+ * One table's receipts that overlap `range`, by their first number. Strongly consistent.
+ * @param earlier also those of earlier versions, which wrote all of an incarnation to one partition; they come first
+ */
 export async function* readReceiptItems(
   document: DynamoDBDocumentClient,
   table: string,
   serverId: string,
   incarnation: string,
-  fromSequence = 0,
-  toSequence = maxSequence,
+  { first, last }: Range,
+  { earlier = false } = {},
 ): AsyncGenerator<ReceiptItem> {
-  const items = queryRange(document, {
-    table,
-    partition: ["key", partitionOf(serverId, incarnation)],
-    sort: [
-      "at",
-      padSequence(Math.max(0, fromSequence - receiptSpan)),
-      `${padSequence(Math.min(toSequence, maxSequence))}~`,
-    ],
-    consistent: true,
-  });
-  for await (const item of items) {
-    const receipt = parseItem(receiptItemSchema, item, table, `${item.key} ${item.at}`);
-    if (receipt.last >= fromSequence) yield receipt;
+  const from = Math.max(0, first - receiptSpan);
+  const spans: (number | "earlier")[] = earlier ? ["earlier"] : [];
+  for (let span = spanOf(from); span <= spanOf(last); span++) spans.push(span);
+  const read = (span: number | "earlier") =>
+    Array.fromAsync(
+      queryRange(document, {
+        table,
+        partition: ["key", partitionOf(serverId, incarnation, span)],
+        sort: ["at", padSequence(from), `${padSequence(last)}~`],
+        consistent: true,
+      }),
+    );
+  for (let index = 0; index < spans.length; index += readsAtOnce) {
+    const pages = await Promise.all(spans.slice(index, index + readsAtOnce).map(read));
+    for (const item of pages.flat()) {
+      const receipt = parseItem(receiptItemSchema, item, table, `${item.key} ${item.at}`);
+      if (receipt.last >= first) yield receipt;
+    }
   }
 }
 
-/** What is recorded of `fromSequence..toSequence`, and what adjoins it: rows whose receipts stand in every table. */
+/** What is recorded of `range`, and what adjoins it: rows whose receipts stand in every table. */
 export async function readReceipts(
   document: DynamoDBDocumentClient,
   tables: ReceiptTables,
   serverId: string,
   incarnation: string,
-  fromSequence: number,
-  toSequence = maxSequence,
+  range: Range,
 ): Promise<Range[]> {
-  const read = (table: string) =>
-    Array.fromAsync(readReceiptItems(document, table, serverId, incarnation, fromSequence, toSequence));
+  const read = (table: string) => Array.fromAsync(readReceiptItems(document, table, serverId, incarnation, range));
   const [receipts, twins] = await Promise.all([read(tables.executions), read(tables.windows)]);
   const inBoth = new RangeSet(twins);
   return receipts.flatMap((receipt) =>

@@ -1,6 +1,6 @@
 /** Table `servers`: the registry of servers, and the incarnations of each one's outbox. */
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
-import { type DynamoDBDocumentClient, PutCommand } from "@aws-sdk/lib-dynamodb";
+import { type DynamoDBDocumentClient, PutCommand, UpdateCommand } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
 import { parseItem, queryRange, scan } from "./query.ts";
 
@@ -16,11 +16,14 @@ const incarnationPrefix = "incarnation#";
 const incarnationItem = z.object({
   item: z.string().startsWith(incarnationPrefix),
   firstSeenAt: z.int(),
+  through: z.int().default(0),
 });
 export interface Incarnation {
   readonly incarnation: string;
   /** Unix ms. */
   readonly firstSeenAt: number;
+  /** No sequence number after this one has come; 0 where only versions have recorded that did not note it. */
+  readonly through: number;
 }
 
 /** Says where a server is to be found; again says so anew. */
@@ -47,26 +50,27 @@ export async function listServers(
   return [...servers.values()];
 }
 
-/** Notes an outbox's incarnation when it is first seen; true when this call was the first to do so. */
+/** Notes that rows of an outbox's incarnation come, with sequence numbers up to `through`; when it was first seen stays. */
 export async function noteIncarnation(
   document: DynamoDBDocumentClient,
   table: string,
   serverId: string,
-  incarnation: string,
-  firstSeenAt: number,
-): Promise<boolean> {
+  { incarnation, firstSeenAt, through }: Incarnation,
+): Promise<void> {
   try {
     await document.send(
-      new PutCommand({
+      new UpdateCommand({
         TableName: table,
-        Item: { serverId, item: `${incarnationPrefix}${incarnation}`, format: 1, firstSeenAt },
-        ConditionExpression: "attribute_not_exists(serverId)",
+        Key: { serverId, item: `${incarnationPrefix}${incarnation}` },
+        UpdateExpression:
+          "SET firstSeenAt = if_not_exists(firstSeenAt, :firstSeenAt), through = :through, #format = :format",
+        ConditionExpression: "attribute_not_exists(through) OR through < :through",
+        ExpressionAttributeNames: { "#format": "format" },
+        ExpressionAttributeValues: { ":firstSeenAt": firstSeenAt, ":through": through, ":format": 1 },
       }),
     );
-    return true;
   } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return false;
-    throw error;
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
   }
 }
 
@@ -84,8 +88,8 @@ export async function listIncarnations(
     consistent: true,
   });
   for await (const raw of items) {
-    const { item, firstSeenAt } = parseItem(incarnationItem, raw, table, `${raw.serverId} ${raw.item}`);
-    incarnations.push({ incarnation: item.slice(incarnationPrefix.length), firstSeenAt });
+    const { item, firstSeenAt, through } = parseItem(incarnationItem, raw, table, `${raw.serverId} ${raw.item}`);
+    incarnations.push({ incarnation: item.slice(incarnationPrefix.length), firstSeenAt, through });
   }
   return incarnations.sort((a, b) => a.firstSeenAt - b.firstSeenAt);
 }

@@ -107,14 +107,8 @@ export function createStore(
       return executions.find((item) => item.executionId === executionId);
     },
     async recordedAt(serverId, incarnation, sequence) {
-      const items = readReceiptItems(
-        document,
-        names.EVENKEEL_EXECUTIONS_TABLE,
-        serverId,
-        incarnation,
-        sequence,
-        sequence,
-      );
+      const range = { first: sequence, last: sequence };
+      const items = readReceiptItems(document, names.EVENKEEL_EXECUTIONS_TABLE, serverId, incarnation, range);
       for await (const { recordedAt } of items) return recordedAt;
       return null;
     },

@@ -142,7 +142,8 @@ describe("the audit", () => {
     const { serverId, receipt } = await given(1);
     await receipt(1, 1);
     const earlier = randomUUID();
-    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, earlier, 1);
+    const noted = { incarnation: earlier, firstSeenAt: 1, through: 19_999 };
+    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, noted);
     await receipt(3, 4, earlier);
     const found = await audit("--json");
     expect(found.status).toBe(1);
@@ -151,6 +152,17 @@ describe("the audit", () => {
         { incarnation: earlier, executed: 4, recorded: 2, missing: [{ first: 1, last: 2 }] },
         { missing: [] },
       ],
+    });
+  });
+
+  it("sees what came last of an outbox that nobody holds any more, however long what came first has been expired", async () => {
+    const { serverId, receipt } = await given(1);
+    await receipt(1, 1);
+    const noted = { incarnation: randomUUID(), firstSeenAt: 1, through: 1_019_999 };
+    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, noted);
+    await receipt(1_000_001, 1_000_004, noted.incarnation);
+    expect(JSON.parse((await audit("--json")).stdout)).toMatchObject({
+      incarnations: [{ incarnation: noted.incarnation, executed: 1_000_004, recorded: 4 }, { missing: [] }],
     });
   });
 
@@ -278,7 +290,8 @@ describe("the audit", () => {
 
   it("takes receipts that are past their time for expired, where the outbox is that old and no hole is before them", async () => {
     const { serverId, incarnation, receipt, oldReceipt } = await given(9);
-    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, incarnation, Date.now() - 40 * day * 1_000);
+    const noted = { incarnation, firstSeenAt: Date.now() - 40 * day * 1_000, through: 19_999 };
+    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, noted);
     await receipt(6, 9);
     expect(JSON.parse((await audit("--json")).stdout)).toMatchObject({ incarnations: [{ expired: 0, lost: [] }] });
     expect((await audit()).status).toBe(1);

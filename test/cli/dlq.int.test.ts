@@ -93,7 +93,7 @@ describe("dead letters", () => {
         },
       },
       queueUrl: cloud.EVENKEEL_QUEUE_URL,
-      readReceipts: (incarnation, from, to) => readReceipts(aws.document, tables, serverId, incarnation, from, to),
+      readReceipts: (incarnation, range) => readReceipts(aws.document, tables, serverId, incarnation, range),
       readTombstones: (incarnation) => readTombstones(aws.document, tables.executions, serverId, incarnation),
       clock: systemClock,
       random: Math.random,
@@ -180,7 +180,7 @@ describe("dead letters", () => {
     );
     const [letter] = await lettersOf(server.serverId);
     expect((await command("dlq", "redrive", letter?.id ?? "")).stdout).toContain("sent again from the letter");
-    const read = () => readReceipts(aws.document, tables, server.serverId, "gone", 0);
+    const read = () => readReceipts(aws.document, tables, server.serverId, "gone", { first: 1, last: 1 });
     expect(await eventually(read, (receipts) => receipts.length > 0)).toEqual([{ first: 1, last: 1 }]);
   });
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describeError } from "../../platform/log.ts";
 import { RangeSet } from "../../platform/range-set.ts";
 import { readTombstones } from "../../platform/tables/executions.ts";
-import { readReceipts } from "../../platform/tables/receipts.ts";
+import { readReceipts, receiptReach } from "../../platform/tables/receipts.ts";
 import type { ServerInfo } from "../../platform/wire.ts";
 import type { Fault } from "./faults.ts";
 import { randomOf, scheduleLong, scheduleRound, scheduleSwift } from "./schedule.ts";
@@ -192,9 +192,10 @@ async function judge(
 }
 
 /** Whether anything is recorded that the database executed after it had answered `after`. */
-async function recordedAfter({ aws, tables, serverId }: World, after: ServerInfo): Promise<boolean> {
-  const { incarnation, lastSequence } = after.outbox;
-  const receipts = await readReceipts(aws.document, tables, serverId, incarnation, lastSequence + 1);
+async function recordedAfter({ aws, tables, serverId }: World, { outbox }: ServerInfo): Promise<boolean> {
+  const { incarnation, lastSequence } = outbox;
+  const after = { first: lastSequence + 1, last: lastSequence + receiptReach };
+  const receipts = await readReceipts(aws.document, tables, serverId, incarnation, after);
   return receipts.length > 0;
 }
 
@@ -206,7 +207,7 @@ async function isDrained(world: World, after: ServerInfo): Promise<boolean> {
   if (!now || (now.incarnation === incarnation && now.recordedThrough < lastSequence && now.waiting > 1_000))
     return false;
   const [receipts, tombstones] = await Promise.all([
-    readReceipts(aws.document, tables, serverId, incarnation, 1),
+    readReceipts(aws.document, tables, serverId, incarnation, { first: 1, last: lastSequence }),
     readTombstones(aws.document, tables.executions, serverId, incarnation),
   ]);
   const settled = new RangeSet(receipts);

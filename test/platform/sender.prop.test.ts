@@ -216,8 +216,8 @@ async function check(numRuns: number, variant?: Variant): Promise<void> {
 }
 
 const greatestSeen: Variant = ({ readReceipts }) => ({
-  readReceipts: async (incarnation, from, to) => {
-    const receipts = await readReceipts(incarnation, from, to);
+  readReceipts: async (incarnation, range) => {
+    const receipts = await readReceipts(incarnation, range);
     return receipts.length === 0 ? [] : [{ first: 1, last: Math.max(...receipts.map(({ last }) => last)) }];
   },
 });
@@ -239,10 +239,10 @@ function rewriting(change: (range: string) => { MessageDeduplicationId?: string;
 const receiptsRemembered: Variant = ({ readReceipts }) => {
   const everRead = new Map<string, readonly Range[]>();
   return {
-    readReceipts: async (incarnation, from, to) => {
-      const receipts = [...(everRead.get(incarnation) ?? []), ...(await readReceipts(incarnation, from, to))];
+    readReceipts: async (incarnation, range) => {
+      const receipts = [...(everRead.get(incarnation) ?? []), ...(await readReceipts(incarnation, range))];
       everRead.set(incarnation, receipts);
-      return receipts.filter(({ first, last }) => last >= from && first <= to);
+      return receipts.filter(({ first, last }) => last >= range.first && first <= range.last);
     },
   };
 };

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { silentLog } from "../../platform/log.ts";
 import type { Outbox } from "../../platform/outbox.ts";
-import { createSender, type Sender, type SenderTuning } from "../../platform/sender.ts";
+import { createSender, defaultTuning, type Sender, type SenderTuning } from "../../platform/sender.ts";
+import { receiptReach } from "../../platform/tables/receipts.ts";
 import { batchEnvelope } from "../../platform/wire.ts";
 import { FakeClock } from "../support/clock.ts";
 import { FaultyCloud } from "../support/faulty-cloud.ts";
@@ -308,6 +309,10 @@ describe("a table that lost its rows", () => {
 });
 
 describe("an outbox file that lost its tail", () => {
+  it("is found out wherever the first receipt beyond it is: less can be under way than is looked at", () => {
+    expect(defaultTuning.window * defaultTuning.maxMessageRows).toBeLessThan(receiptReach);
+  });
+
   it("begins a new incarnation before anything is sent under numbers that are taken", async () => {
     const uuid = countingUuid();
     using directory = temporaryDirectory();

@@ -87,9 +87,9 @@ export class FaultyCloud {
     },
   };
 
-  readonly readReceipts = async (incarnation: string, from: number, to: number): Promise<readonly Range[]> => {
+  readonly readReceipts = async (incarnation: string, range: Range): Promise<readonly Range[]> => {
     if (this.reading === "fails") throw new Error("the table is away");
-    return this.#of(incarnation).receipts.filter(({ first, last }) => last >= from && first <= to);
+    return this.#of(incarnation).receipts.filter(({ first, last }) => last >= range.first && first <= range.last);
   };
 
   readonly readTombstones = async (incarnation: string): Promise<readonly { sequence: number }[]> => {
@@ -176,9 +176,9 @@ export class FaultyCloud {
   #put(item: { readonly key: string; readonly at: string }): void {
     const place = placeOf(item);
     if (!place) {
-      const [, incarnation = "", kind] = item.key.split("#");
+      const [, incarnation = "", ...kind] = item.key.split("#");
       const recorded = this.#of(incarnation);
-      if (kind === "receipts") recorded.receipts.push(storedRange.parse(item));
+      if (kind.at(-1) === "receipts") recorded.receipts.push(storedRange.parse(item));
       else recorded.tombstones.add(Number(item.at));
       return;
     }

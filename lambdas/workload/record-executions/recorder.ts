@@ -4,7 +4,7 @@ import type { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { type BatchWriteOptions, batchWrite, type Write } from "../../../platform/tables/batch-write.ts";
 import { executionItem, gapItem, type TombstoneItem, tombstoneItem } from "../../../platform/tables/executions.ts";
 import { expiresAt } from "../../../platform/tables/keys.ts";
-import { type ReceiptItem, receiptItem, receiptSpan } from "../../../platform/tables/receipts.ts";
+import { partitionEnd, type ReceiptItem, receiptItem, receiptSpan } from "../../../platform/tables/receipts.ts";
 import { noteIncarnation } from "../../../platform/tables/servers.ts";
 import { windowItem } from "../../../platform/tables/windows.ts";
 import type { BatchEnvelope, OutboxRow } from "../../../platform/wire.ts";
@@ -57,13 +57,15 @@ export interface Recorder {
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { document, tables, deadLetters, now, warn } = options;
-  const noted = new Set<string>();
+  const noted = new Map<string, number>();
 
-  async function note(serverId: string, incarnation: string): Promise<void> {
+  /** Before their receipts are written, it is noted up to where an audit has to look for some: once for each partition of them. */
+  async function note({ serverId, incarnation, last }: BatchEnvelope): Promise<void> {
+    const through = partitionEnd(last);
     const id = `${serverId}#${incarnation}`;
-    if (noted.has(id)) return;
-    await noteIncarnation(document, tables.servers, serverId, incarnation, now());
-    noted.add(id);
+    if (through <= (noted.get(id) ?? 0)) return;
+    await noteIncarnation(document, tables.servers, serverId, { incarnation, firstSeenAt: now(), through });
+    noted.set(id, through);
   }
 
   async function recordRows(envelope: BatchEnvelope, rows: readonly OutboxRow[], signal: AbortSignal) {
@@ -84,7 +86,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     }
     const { envelope } = parsed;
     const { serverId, incarnation } = envelope;
-    await note(serverId, incarnation);
+    await note(envelope);
     const poison = [...parsed.poison, ...(await recordRows(envelope, parsed.rows, signal))];
     for (const { row, reason, sequence } of poison) {
       const origin = { messageId, serverId, incarnation, ...(sequence === undefined ? {} : { sequence }) };

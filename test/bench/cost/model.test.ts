@@ -16,8 +16,8 @@ describe("the model of cost", () => {
     expect(parts.executionWrites).toBeCloseTo(16.425, 6);
     // 2.628 million windows of two units.
     expect(parts.windowWrites).toBeCloseTo(3.285, 6);
-    // 1.314 million times two receipts at $0.625, as many reads at $0.125.
-    expect(parts.receipts).toBeCloseTo(1.6425 + 0.3285, 6);
+    // 1.314 million times two receipts at $0.625, 2.1 reads at $0.125.
+    expect(parts.receipts).toBeCloseTo(1.6425 + 0.344925, 6);
     // 70,000 bytes are two requests to send and two to receive, one deletes: 2.5/s; 5 polls in 20 s: 0.25/s. 7.227 million at $0.50.
     expect(parts.queue).toBeCloseTo(3.6135, 6);
     // 1.314 million invocations at $0.20, 39,420 GB-s, 1.0512 GB of lines.

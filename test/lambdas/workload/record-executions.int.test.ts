@@ -35,7 +35,7 @@ function send(body: string): Promise<unknown> {
 }
 
 const tables = { executions: table, windows: environment.EVENKEEL_WINDOWS_TABLE };
-const receipts = () => readReceipts(aws.document, tables, serverId, "i", 0);
+const receipts = () => readReceipts(aws.document, tables, serverId, "i", { first: 1, last: 1_000 });
 const tombstones = () => readTombstones(aws.document, table, serverId, "i");
 /** A batch of receipts and tombstones is not there all at once. */
 const atLeast = (count: number) => (read: readonly unknown[]) => read.length >= count;

@@ -20,8 +20,8 @@ function setUp(refuses: (keys: readonly string[]) => void = () => {}, bury: Dead
   const receipts: string[] = [];
   const letters: DeadLetter[] = [];
   const document = documentAnsweredBy((command, input) => {
-    if (command === "PutItemCommand" || command === "PutCommand") {
-      noted.push(input.Item);
+    if (command === "UpdateItemCommand" || command === "UpdateCommand") {
+      noted.push({ ...Object(input.Key), ...Object(input.ExpressionAttributeValues) });
       return {};
     }
     const requests = Object.entries(batch.parse(input).RequestItems);
@@ -68,7 +68,7 @@ const message = (messageId: string, group: string, first: number, last: number, 
   body: JSON.stringify({ format: "evenkeel.batch/1", serverId: "s", incarnation: "i", base: 1, first, last, rows }),
 });
 const beside = (items: ReadonlyMap<string, unknown>, kind: string) =>
-  [...items.keys()].filter((id) => id.startsWith(`s#i#${kind}`)).map((id) => id.split(" ")[1]);
+  [...items.keys()].filter((id) => id.includes(`#${kind} `)).map((id) => id.split(" ")[1]);
 
 describe("the recorder", () => {
   it("writes rows, then a receipt, and notes the incarnation once", async () => {
@@ -87,7 +87,24 @@ describe("the recorder", () => {
     });
     expect([...items.keys()].filter((id) => id.startsWith("s#q#"))).toHaveLength(3);
     expect(beside(items, "receipts")).toEqual(["000000000001#000000000002", "000000000003#000000000003"]);
-    expect(noted).toEqual([expect.objectContaining({ serverId: "s", item: "incarnation#i", firstSeenAt: 1_000_000 })]);
+    expect(noted).toEqual([
+      expect.objectContaining({
+        serverId: "s",
+        item: "incarnation#i",
+        ":firstSeenAt": 1_000_000,
+        ":through": 19_999,
+      }),
+    ]);
+  });
+
+  it("notes before the rows' receipts up to where some may be, once for each of their partitions", async () => {
+    const { recorder, items, noted } = setUp(() => expect(noted).not.toEqual([]));
+    const of = (first: number) =>
+      message(String(first), "g", first, first + 1, [execution(first), execution(first + 1)]);
+    await recorder.record([1, 19_997, 19_999, 20_001].map(of), running);
+    expect(noted).toMatchObject([{ ":through": 19_999 }, { ":through": 39_999 }]);
+    const partitions = [...items.keys()].filter((id) => id.includes("#receipts")).map((id) => id.split(" ")[0]);
+    expect(partitions).toEqual(["s#i#0#receipts", "s#i#0#receipts", "s#i#0#receipts", "s#i#1#receipts"]);
   });
 
   it("leaves a receipt in each table, which says when the first of its rows may go", async () => {
@@ -96,7 +113,7 @@ describe("the recorder", () => {
     const at = "000000000001#000000000002";
     expect(receipts).toEqual([`executions ${at}`, `windows ${at}`]);
     // Executed at 2 ms, kept for 14 days.
-    expect(items.get(`s#i#receipts ${at}`)).toMatchObject({ twin: true, rowsExpireAt: 14 * 86_400 });
+    expect(items.get(`s#i#0#receipts ${at}`)).toMatchObject({ twin: true, rowsExpireAt: 14 * 86_400 });
   });
 
   it("makes one item of a row that comes twice, and two of a conflicting one", async () => {
