@@ -6,11 +6,12 @@ import { createApart, type ProcessEffort } from "./estimator/apart.ts";
 import { createFeed } from "./estimator/feed.ts";
 import { type Limit, limit } from "./estimator/limit.ts";
 import { type EstimatorOptions, help, parseEstimatorOptions } from "./estimator/options.ts";
+import { createPlacing, type Placed } from "./estimator/placing.ts";
 import { type Relearning, watchRelearning } from "./estimator/relearning.ts";
 import { type Score, score } from "./estimator/score.ts";
 import { quantile } from "./smoothing/options.ts";
 
-export interface EstimatorResult extends Score, Relearning, Limit {
+export interface EstimatorResult extends Score, Relearning, Limit, Partial<Placed> {
   readonly minutes: number;
   readonly windows: number;
   /** Virtual seconds until the cost error stayed at or below 1%; null when it did not. */
@@ -55,6 +56,7 @@ export function run(
   const estimator = apart ?? createEstimator();
   const trueWindows: NonNullable<Step["window"]>[] = [];
   const relearning = watchRelearning(engine);
+  const placing = options.steer || options.show > 0 ? createPlacing(engine, options) : undefined;
   const ticks = Math.round((options.minutes * 60_000) / parameters.tickMs);
   const ticksPerSecond = 1000 / parameters.tickMs;
   let windows = 0;
@@ -69,14 +71,17 @@ export function run(
     const observed = feed.after(step);
     windows += observed.length;
     estimator.observe(observed);
+    placing?.after(step);
     const second = Math.floor((tick + 1) / ticksPerSecond);
     const ended = tick === ticks - 1;
     const every = often && second <= 120 ? Math.min(5, options.every) : options.every;
     if (!ended && second < 60 * options.from) continue;
-    if (!ended && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
+    const told = placing !== undefined && (tick + 1) % (60 * ticksPerSecond) === 0;
+    if (!ended && !told && (tick + 1) % Math.round(every * ticksPerSecond) !== 0) continue;
     const started = process.cpuUsage();
     const estimates = estimator.estimate();
     times.push(cpuMs(started));
+    if (told) placing.estimated(estimates);
     last = score(engine, feed.executions, estimates);
     relearning.estimated(second, estimates.costs);
     if (last.costError > 0.01) onePercentSince = null;
@@ -97,6 +102,7 @@ export function run(
     ...relearning.result(options.minutes * 60),
     ...limit(trueWindows, engine.truth(), feed.executions),
     secondsToOnePercent: onePercentSince,
+    ...placing?.result(),
     stateBytes: state.length,
   };
   return { result, effort };

@@ -12,6 +12,11 @@ export const help = `Learns costs in virtual time: the same seed gives the same 
   --from <minutes>          no estimate before, as when learning begins anew with windows recorded long since (0)
   --server <stamped|plain>  plain: windows end up to a tick off, and their bounds are not told (by the scenario)
   --unseen <share>          of executions, missing from what the estimator is told (0)
+  --steer                   the planner has the windows from the second minute on, told costs each minute; without it all
+                            runs when its default delay is over
+  --show <n>                one window in n runs an execution whose cost is unsure, and nothing else: what placing for
+                            the sake of learning gains, and what it costs in windows in band and delay (0: none does)
+  --show-after <minutes>    no such window before (0)
   --process                 each estimate in a process of its own from the state of the one before, as the function
                             makes it and within its memory; of the later half of them the processor time, the seconds
                             that it takes with the function's share of a core, and resident memory
@@ -26,6 +31,9 @@ export interface EstimatorOptions {
   readonly from: number;
   readonly server: "stamped" | "plain" | undefined;
   readonly unseen: number;
+  readonly steer: boolean;
+  readonly show: number;
+  readonly showAfter: number;
 }
 
 export interface CommandOptions extends EstimatorOptions {
@@ -67,6 +75,9 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
       from: { type: "string", default: "0" },
       server: { type: "string" },
       unseen: { type: "string", default: "0" },
+      steer: { type: "boolean", default: false },
+      show: { type: "string", default: "0" },
+      "show-after": { type: "string", default: "0" },
       process: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -84,6 +95,9 @@ export function parseEstimatorOptions(args: string[]): CommandOptions | undefine
     from: numberOf("from", values.from, 0, 10_000, false),
     server,
     unseen: numberOf("unseen", values.unseen, 0, 0.9, false),
+    steer: values.steer,
+    show: numberOf("show", values.show, 0, 1_000, true),
+    showAfter: numberOf("show-after", values["show-after"], 0, 10_000, false),
     process: values.process,
     json: values.json,
   };

@@ -2,8 +2,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import { parseEstimatorOptions } from "../../bench/estimator/options.ts";
+import { createPlacing } from "../../bench/estimator/placing.ts";
 import { score } from "../../bench/estimator/score.ts";
 import { run } from "../../bench/estimator.ts";
+import { Engine } from "../../sim-server/database/engine.ts";
+import { loadParameters } from "../../sim-server/database/parameters.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 describe("bench estimator", () => {
@@ -39,6 +42,26 @@ describe("bench estimator", () => {
       rssMbMax: expect.any(Number),
       memoryMegabytes: 512,
     });
+  });
+
+  it("gives windows to executions of unsure cost, alone, from when it is told to and until costs are sure", () => {
+    const parameters = loadParameters("default");
+    const ran = (told: boolean) => {
+      const engine = new Engine({ ...parameters, seed: 5 });
+      const placing = createPlacing(engine, { steer: false, show: 2, showAfter: 1 / 6, seed: 5 });
+      const sure = { mean: [1, 1, 1], sd: [0, 0, 0], seen: 9, lastSeenAt: 0 } as const;
+      const costs = new Map(Array.from(engine.truth(), ([queryId]) => [queryId, sure]));
+      return Array.from({ length: 210 }, () => {
+        const step = engine.step();
+        placing.after(step);
+        if (told && step.tick === 149) placing.estimated({ costs, prior: sure, quality: {} });
+        return step.window?.ticks.flat().length;
+      }).filter((executions) => executions !== undefined);
+    };
+    const alone = (executions: readonly number[]) =>
+      executions.flatMap((count, window) => (count === 1 ? [window] : []));
+    expect(alone(ran(false))).toEqual([10, 12, 14, 16, 18, 20]);
+    expect(alone(ran(true))).toEqual([10, 12, 14]);
   });
 
   it("counts how much of the truth's cell an interval holds", () => {
