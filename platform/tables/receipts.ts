@@ -85,7 +85,8 @@ function partitionOf(serverId: string, incarnation: string, span: number | "earl
 
 /**
  * One table's receipts that overlap `range`, by their first number. Strongly consistent.
- * @param earlier also those of earlier versions, which wrote all of an incarnation to one partition; they come first
+ * @param earlier also those of earlier versions, which wrote all of an incarnation to one partition: from `range.first` on, all
+ * of them, and first
  */
 export async function* readReceiptItems(
   document: DynamoDBDocumentClient,
@@ -103,7 +104,7 @@ export async function* readReceiptItems(
       queryRange(document, {
         table,
         partition: ["key", partitionOf(serverId, incarnation, span)],
-        sort: ["at", padSequence(from), `${padSequence(last)}~`],
+        sort: ["at", padSequence(from), span === "earlier" ? "~" : `${padSequence(last)}~`],
         consistent: true,
       }),
     );

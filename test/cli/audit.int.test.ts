@@ -169,6 +169,16 @@ describe("the audit", () => {
     });
   });
 
+  it("does not read all that lies before a number of many digits that somebody claims", async () => {
+    const { serverId, receipt } = await given(1);
+    await receipt(1, 1);
+    const noted = { incarnation: randomUUID(), firstSeenAt: 1, through: 999_999_999_999 };
+    await noteIncarnation(document, cloud.EVENKEEL_SERVERS_TABLE, serverId, noted);
+    for (const first of [1, 150_000, 999_999_999_990]) await receipt(first, first + 9, noted.incarnation);
+    const [claimed] = JSON.parse((await audit("--json")).stdout).incarnations;
+    expect(claimed).toMatchObject({ executed: 999_999_999_999, recorded: 30 });
+  });
+
   it("looks for the rows themselves when asked to, for a receipt may claim too much", async () => {
     const { receipt, record } = await given(3);
     await receipt(1, 3);

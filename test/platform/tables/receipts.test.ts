@@ -70,11 +70,11 @@ describe("receipts", () => {
   });
 
   it("are found by audits where earlier versions wrote them, all of an incarnation in one partition", async () => {
-    const earlier = { ...receipt(1, 9), key: "s#i#receipts" };
-    const { document } = holding({ executions: [earlier, receipt(10, 20)] });
+    const earlier = [receipt(1, 9), receipt(900_001, 900_009)].map((item) => ({ ...item, key: "s#i#receipts" }));
+    const { document } = holding({ executions: [...earlier, receipt(10, 20)] });
     const read = (options?: { earlier: boolean }) =>
       Array.fromAsync(readReceiptItems(document, "executions", "s", "i", { first: 1, last: 20 }, options));
-    expect(await read({ earlier: true })).toMatchObject([{ first: 1 }, { first: 10 }]);
+    expect(await read({ earlier: true })).toMatchObject([{ first: 1 }, { first: 900_001 }, { first: 10 }]);
     expect(await read()).toMatchObject([{ first: 10 }]);
   });
 
