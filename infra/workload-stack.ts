@@ -55,7 +55,7 @@ export class WorkloadStack extends Stack {
     });
     executions.grant(recorder.consumer.function, "dynamodb:BatchWriteItem");
     windows.grant(recorder.consumer.function, "dynamodb:BatchWriteItem");
-    servers.grant(recorder.consumer.function, "dynamodb:UpdateItem");
+    servers.grant(recorder.consumer.function, "dynamodb:PutItem");
 
     const estimator = new ScheduledFunction(this, "Estimate", {
       entry: "lambdas/workload/estimate-costs.lambda.ts",

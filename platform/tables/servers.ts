@@ -1,6 +1,6 @@
 /** Table `servers`: the registry of servers, and the incarnations of each one's outbox. */
 import { ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
-import { type DynamoDBDocumentClient, PutCommand, UpdateCommand } from "@aws-sdk/lib-dynamodb";
+import { type DynamoDBDocumentClient, PutCommand, type PutCommandInput } from "@aws-sdk/lib-dynamodb";
 import { z } from "zod";
 import { parseItem, queryRange, scan } from "./query.ts";
 
@@ -16,8 +16,10 @@ const incarnationPrefix = "incarnation#";
 const incarnationItem = z.object({
   item: z.string().startsWith(incarnationPrefix),
   firstSeenAt: z.int(),
-  through: z.int().default(0),
 });
+/** An item of its own: whoever notes it may put items, not change them. */
+const throughPrefix = "through#";
+const throughItem = z.object({ item: z.string().startsWith(throughPrefix), through: z.int() });
 export interface Incarnation {
   readonly incarnation: string;
   /** Unix ms. */
@@ -57,21 +59,24 @@ export async function noteIncarnation(
   serverId: string,
   { incarnation, firstSeenAt, through }: Incarnation,
 ): Promise<void> {
-  try {
-    await document.send(
-      new UpdateCommand({
-        TableName: table,
-        Key: { serverId, item: `${incarnationPrefix}${incarnation}` },
-        UpdateExpression:
-          "SET firstSeenAt = if_not_exists(firstSeenAt, :firstSeenAt), through = :through, #format = :format",
-        ConditionExpression: "attribute_not_exists(through) OR through < :through",
-        ExpressionAttributeNames: { "#format": "format" },
-        ExpressionAttributeValues: { ":firstSeenAt": firstSeenAt, ":through": through, ":format": 1 },
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof ConditionalCheckFailedException)) throw error;
-  }
+  const put = async (item: Readonly<Record<string, unknown>>, condition: Partial<PutCommandInput>) => {
+    try {
+      await document.send(new PutCommand({ TableName: table, Item: { serverId, format: 1, ...item }, ...condition }));
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    }
+  };
+  await put(
+    { item: `${incarnationPrefix}${incarnation}`, firstSeenAt },
+    { ConditionExpression: "attribute_not_exists(serverId)" },
+  );
+  await put(
+    { item: `${throughPrefix}${incarnation}`, through },
+    {
+      ConditionExpression: "attribute_not_exists(serverId) OR through < :through",
+      ExpressionAttributeValues: { ":through": through },
+    },
+  );
 }
 
 /** All incarnations of a server's outbox that ever recorded, oldest first. */
@@ -80,16 +85,21 @@ export async function listIncarnations(
   table: string,
   serverId: string,
 ): Promise<Incarnation[]> {
-  const incarnations: Incarnation[] = [];
-  const items = queryRange(document, {
-    table,
-    partition: ["serverId", serverId],
-    sort: ["item", incarnationPrefix, `${incarnationPrefix}~`],
-    consistent: true,
+  const itemsOf = <T>(prefix: string, schema: z.ZodType<T>) =>
+    Array.fromAsync(
+      queryRange(document, {
+        table,
+        partition: ["serverId", serverId],
+        sort: ["item", prefix, `${prefix}~`],
+        consistent: true,
+      }),
+      (raw) => parseItem(schema, raw, table, `${raw.serverId} ${raw.item}`),
+    );
+  const noted = await itemsOf(throughPrefix, throughItem);
+  const through = new Map(noted.map((of) => [of.item.slice(throughPrefix.length), of.through]));
+  const incarnations = (await itemsOf(incarnationPrefix, incarnationItem)).map(({ item, firstSeenAt }) => {
+    const incarnation = item.slice(incarnationPrefix.length);
+    return { incarnation, firstSeenAt, through: through.get(incarnation) ?? 0 };
   });
-  for await (const raw of items) {
-    const { item, firstSeenAt, through } = parseItem(incarnationItem, raw, table, `${raw.serverId} ${raw.item}`);
-    incarnations.push({ incarnation: item.slice(incarnationPrefix.length), firstSeenAt, through });
-  }
   return incarnations.sort((a, b) => a.firstSeenAt - b.firstSeenAt);
 }

@@ -26,7 +26,7 @@ RecordConsumerRole: RecordConsumerLogs: logs:CreateLogStream, logs:PutLogEvents
 RecordConsumerRole: RecordDlq: sqs:GetQueueAttributes, sqs:GetQueueUrl, sqs:SendMessage
 RecordConsumerRole: RecordQueue: sqs:ChangeMessageVisibility, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:GetQueueUrl, sqs:ReceiveMessage
 RecordConsumerRole: ResourceWindows: dynamodb:BatchWriteItem
-RecordConsumerRole: Servers: dynamodb:UpdateItem
+RecordConsumerRole: Servers: dynamodb:PutItem
 TapTaskExecutionRole: *: ecr:GetAuthorizationToken
 TapTaskExecutionRole: TapLogs: logs:CreateLogStream, logs:PutLogEvents
 TapTaskExecutionRole: TappedServerToken: secretsmanager:DescribeSecret, secretsmanager:GetSecretValue
@@ -73,12 +73,9 @@ const reasons: Readonly<Record<string, string>> = {
 const signIn = "TaskExecutionRole: ecr:GetAuthorizationToken on *";
 const signInReason = "The action knows no resources: what a token may fetch is granted by repository.";
 
-/**
- * What ingest must never be able to do. `BatchWriteItem` can also delete: IAM cannot tell its two uses apart. `UpdateItem` overwrites
- * no more than `PutItem`.
- */
+/** What ingest must never be able to do. `BatchWriteItem` can also delete: IAM cannot tell its two uses apart. */
 const destroys =
-  /:(Delete(?!Message\b)|Purge|Scan|Query|Update(?!Item\b)|Restore|Export|PartiQL|TagResource|SetQueueAttributes|AddPermission|Create(?!LogStream))/i;
+  /:(Delete(?!Message\b)|Purge|Scan|Query|Update|Restore|Export|PartiQL|TagResource|SetQueueAttributes|AddPermission|Create(?!LogStream))/i;
 
 const ingestDestroys = (lines: readonly string[]) =>
   lines.filter((line) => line.startsWith("RecordConsumerRole:") && destroys.test(line));
