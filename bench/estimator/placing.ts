@@ -27,7 +27,7 @@ const sureShare = 0.005;
 const isSure = ({ mean, sd }: CostEstimate) =>
   mean.every((cost, r) => (sd[r] ?? 0) <= Math.max(sureTo, sureShare * cost));
 
-/** The window's greatest tick is then the cost, and so is its sum. */
+/** What runs alone in a window sets its greatest tick and its sum: both are then its cost. */
 export function createPlacing(engine: Engine, { steer, show, showAfter, seed }: PlacingOptions) {
   const { tickMs, windowTicks, defaultDelayTicks } = engine.parameters;
   const firstShown = Math.round((60_000 * showAfter) / tickMs);
